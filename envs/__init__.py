@@ -1,0 +1,1 @@
+"""The tasks, one folder each. A folder's ``TASK`` is what the registry lists."""

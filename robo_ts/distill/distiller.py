@@ -1,0 +1,193 @@
+"""The distillation loop: roll in, label, store, imitate, round after round."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from rsl_rl.env import VecEnv
+from torch import Tensor
+
+from robo_ts.distill.config import DistillConfig
+from robo_ts.distill.dataset import Rollout, WindowDataset
+from robo_ts.distill.diagnostics import Diagnostics
+from robo_ts.distill.losses import LOSSES, masked_mean
+from robo_ts.distill.rollin import Rollin
+from robo_ts.distill.teachers import Teacher
+from robo_ts.errors import RoboTSError
+from robo_ts.policies import Policy
+from robo_ts.policies.memory import detached
+
+
+class Distiller:
+    """Makes a student of a teacher in any rsl_rl ``VecEnv``.
+
+    The student's memory and the teacher's live across updates and are cleared by mask at episode ends only.
+
+    Args:
+        env: the worlds; its observations hold the groups that teacher and student read.
+        teacher: who labels.
+        student: the policy to train, on the environment's device.
+        config: settings; ``num_envs`` is taken from the environment.
+        seed: seed of everything the distiller itself draws.
+    """
+
+    def __init__(
+        self, env: VecEnv, teacher: Teacher, student: Policy, config: DistillConfig, seed: int = 0
+    ) -> None:
+        self.env, self.teacher, self.student, self.config = env, teacher, student, config
+        self.device = torch.device(env.device)
+        self.iteration = 0
+        self.optimizer = torch.optim.Adam(student.parameters(), lr=config.learning_rate)
+        # Minibatch order is drawn on the host, so that it is the same on every device.
+        self.generator = torch.Generator().manual_seed(seed)
+        self.device_generator = torch.Generator(device=self.device).manual_seed(seed + 1)
+        self.rollin = Rollin(config.rollin, env.num_envs, self.device_generator)
+        self.obs = env.get_observations()
+        self.hidden = student.initial_state(env.num_envs)
+        self.starts = torch.ones(env.num_envs, dtype=torch.bool, device=self.device)
+        self._loss = LOSSES[config.loss]
+        student.inputs(self.obs)
+        self.dataset = WindowDataset(
+            config.window,
+            config.steps_per_iteration,
+            env.num_envs,
+            self.obs,
+            list(student.spec),
+            env.num_actions,
+            self.hidden,
+            config.memory_budget_gb,
+        )
+
+    @property
+    def samples(self) -> int:
+        """Control steps gathered so far, over all worlds."""
+        return self.iteration * self.config.steps_per_iteration * self.env.num_envs
+
+    def learn_one(self) -> dict[str, float]:
+        """One round: gather, update. Returns its measurements."""
+        measured = self._gather()
+        measured |= self._update()
+        self.iteration += 1
+        return measured
+
+    # -- gathering ---------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _gather(self) -> dict[str, float]:
+        config, student = self.config, self.student
+        diagnostics = Diagnostics(self.env.num_actions, self.device)
+        self.rollin.begin(self.iteration)
+        self.dataset.begin(self.hidden)
+        for step in range(config.steps_per_iteration):
+            label, valid = self.teacher.label(self.obs)
+            own, self.hidden = student(self.obs, self.hidden)
+            diagnostics.step(own, label, self.rollin.teacher_acts)
+            self.dataset.add(step, self.obs, label, valid, self.starts)
+            action = self.rollin.choose(self._noisy(own).clamp(-1.0, 1.0), label)
+            self.obs, _, dones, extras = self.env.step(action)
+            self.starts = dones.bool()
+            self.hidden = student.reset_state(self.hidden, self.starts)
+            self.teacher.reset(self.starts)
+            self.rollin.reset(self.starts)
+            diagnostics.episodes(extras)
+        rollout = self.dataset.end()
+        if self.iteration < config.normalizer_iterations and student.config.normalize:
+            student.normalizer.update(student.inputs(rollout.obs))  # type: ignore[operator]
+        return diagnostics.read(self.hidden)
+
+    def _noisy(self, action: Tensor) -> Tensor:
+        if not self.config.action_noise:
+            return action
+        noise = torch.randn(action.shape, generator=self.device_generator, device=self.device)
+        return action + self.config.action_noise * noise
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def learning_rate(self) -> float:
+        """The rate of this round: a cosine over all rounds."""
+        config = self.config
+        share = min(self.iteration / config.iterations, 1.0)
+        low = config.final_learning_rate
+        return low + 0.5 * (config.learning_rate - low) * (1.0 + math.cos(math.pi * share))
+
+    def _update(self) -> dict[str, float]:
+        rate = self.learning_rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        loss_sum = torch.zeros((), device=self.device)
+        norm_sum = torch.zeros((), device=self.device)
+        count = 0
+        self.student.train()
+        for _ in range(self.config.epochs):
+            for batch, newest in self.dataset.minibatches(self.config.minibatches, self.generator):
+                for loss in self._chunk_losses(batch, 0 if newest else self.config.burn_in):
+                    self.optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    norm_sum += torch.nn.utils.clip_grad_norm_(
+                        self.student.parameters(), self.config.max_grad_norm
+                    )
+                    self.optimizer.step()
+                    loss_sum += loss.detach()
+                    count += 1
+        self.student.eval()
+        loss_mean = float(loss_sum) / count
+        if not math.isfinite(loss_mean):
+            raise RoboTSError(
+                "a finite imitation loss",
+                f"{loss_mean} in round {self.iteration}",
+                "lower distill.learning_rate or look at the teacher's labels",
+            )
+        return {"loss": loss_mean, "grad_norm": float(norm_sum) / count, "learning_rate": rate}
+
+    def _chunk_losses(self, batch: Rollout, burn_in: int):
+        """The loss of each chunk in turn; gradients stop where a chunk begins, the memory does not."""
+        hidden = batch.hidden
+        for begin in range(0, self.config.steps_per_iteration, self.config.bptt_length):
+            part = slice(begin, begin + self.config.bptt_length)
+            obs = {name: value[part] for name, value in batch.obs.items()}
+            action, hidden = self.student.sequence(obs, hidden, batch.starts[part])
+            hidden = detached(hidden)
+            weight = batch.valid[part].float()
+            if begin == 0 and burn_in:
+                weight[:burn_in] = 0.0
+            yield masked_mean(self._loss(action, batch.label[part]), weight)
+
+    # -- persistence -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that determines the future, the environment included when it can tell."""
+        inner = getattr(self.env, "env", self.env)
+        return {
+            "iteration": self.iteration,
+            "student": self.student.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "dataset": self.dataset.state_dict(),
+            "rollin": self.rollin.state_dict(),
+            "teacher": self.teacher.state_dict(),
+            "hidden": list(self.hidden),
+            "starts": self.starts,
+            "obs": {name: self.obs[name] for name in self.obs.keys()},  # noqa: SIM118
+            "generator": self.generator.get_state(),
+            "device_generator": self.device_generator.get_state(),
+            "env": inner.state_dict() if hasattr(inner, "state_dict") else None,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; what follows is bit-identical to a run that never stopped."""
+        self.iteration = state["iteration"]
+        self.student.load_state_dict(state["student"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.dataset.load_state_dict(state["dataset"])
+        self.rollin.load_state_dict(state["rollin"])
+        self.teacher.load_state_dict(state["teacher"])
+        self.hidden = tuple(part.to(self.device) for part in state["hidden"])
+        self.starts = state["starts"].to(self.device)
+        self.generator.set_state(state["generator"])
+        self.device_generator.set_state(state["device_generator"])
+        inner = getattr(self.env, "env", self.env)
+        if state["env"] is not None:
+            inner.load_state_dict(state["env"])
+        for name, value in state["obs"].items():
+            self.obs[name] = value.to(self.device)

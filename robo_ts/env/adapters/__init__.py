@@ -1,0 +1,1 @@
+"""A task environment as other libraries want it: rsl_rl, Stable-Baselines3, gymnasium."""

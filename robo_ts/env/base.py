@@ -1,0 +1,248 @@
+"""The contract every task fulfils: many worlds, observation groups, autoreset, evaluation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from robo_ts.env.observations import ObservationSpec
+from robo_ts.errors import RoboTSError
+from robo_ts.sim import BatchSim
+
+
+@dataclass
+class Step:
+    """What one control step returns; every tensor has a leading ``num_envs`` dimension.
+
+    Attributes:
+        obs: named observation groups *after* the autoreset of finished worlds.
+        reward: float32.
+        terminated: the episode ended by its own rules (bool).
+        truncated: the episode ended by the time limit (bool).
+        info: ``final_ids`` (ids of the finished worlds), and for these rows ``final_obs`` (the
+            observation before the reset) and ``episode`` (their :meth:`TaskEnv.evaluate`).
+    """
+
+    obs: TensorDict
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def done(self) -> Tensor:
+        """Whether the episode ended, for either reason (bool)."""
+        return self.terminated | self.truncated
+
+
+class TaskEnv(ABC):
+    """Many worlds of one task, stepped together, finished worlds reset in the same step.
+
+    A subclass says what to do; this class owns the order in which it happens. Two generators keep
+    chance apart: ``reset_rng`` for what is drawn at an episode's start (robot, start, disturbance) and
+    ``step_rng`` for what is drawn in every step for every world (noise, moving references), so that
+    policies evaluated with one seed meet the same worlds.
+
+    Args:
+        sim: the worlds.
+        spec: the observation groups ``_observe`` returns.
+        num_actions: length of the action vector; actions are meant to lie in [-1, 1].
+        max_episode_steps: time limit in control steps.
+        substeps: simulation steps per control step.
+        seed: seed of both generators.
+    """
+
+    name: ClassVar[str] = ""
+    failure_names: ClassVar[tuple[str, ...]] = ("none",)
+
+    def __init__(
+        self,
+        sim: BatchSim,
+        spec: ObservationSpec,
+        num_actions: int,
+        max_episode_steps: int,
+        substeps: int,
+        seed: int,
+    ) -> None:
+        self.sim = sim
+        self.spec = spec
+        self.num_actions = num_actions
+        self.max_episode_steps = max_episode_steps
+        self.substeps = substeps
+        self.num_envs = sim.num_envs
+        self.device = sim.device
+        self.step_dt = sim.dt * substeps
+        self.reset_rng = torch.Generator(device=self.device)
+        self.step_rng = torch.Generator(device=self.device)
+        self._seed(seed)
+        self.episode_step = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
+        self._all_ids = torch.arange(self.num_envs, device=self.device)
+        self._action_checks = 0
+
+    # -- what a task implements --------------------------------------------------------------------
+
+    @abstractmethod
+    def _reset_worlds(self, env_ids: Tensor) -> None:
+        """Start new episodes in ``env_ids``: draw parameters, write the start state, clear memories."""
+
+    @abstractmethod
+    def _apply_action(self, action: Tensor) -> None:
+        """Write controls for the coming control step from ``action (num_envs, num_actions)``."""
+
+    @abstractmethod
+    def _after_physics(self) -> None:
+        """Read the new state and advance what the task itself keeps (references, metrics)."""
+
+    @abstractmethod
+    def _terminated(self) -> Tensor:
+        """Which episodes end by the task's rules, ``(num_envs,)`` bool."""
+
+    @abstractmethod
+    def _reward(self, terminated: Tensor) -> Tensor:
+        """Reward of this step, ``(num_envs,)`` float32."""
+
+    @abstractmethod
+    def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Fresh observation groups of all worlds or of ``env_ids``."""
+
+    @abstractmethod
+    def evaluate(self) -> dict[str, Tensor]:
+        """How well the current episodes go, ``(num_envs,)`` each.
+
+        At least ``success`` (held now; final at the episode's end), ``success_ever`` (latched) and
+        ``failure`` (index into ``failure_names``). Metrics are kept apart from reward.
+        """
+
+    @abstractmethod
+    def action_contract(self) -> dict[str, Any]:
+        """What the action means: names, unit, range, rate; plain data for the export."""
+
+    def _task_state(self) -> dict[str, Tensor]:
+        """Tensors the task keeps between steps, for bit-exact resume."""
+        return {}
+
+    def _load_task_state(self, state: dict[str, Tensor]) -> None:
+        """Restore :meth:`_task_state`."""
+
+    # -- what users call ---------------------------------------------------------------------------
+
+    def reset(self, seed: int | None = None, env_ids: Tensor | None = None) -> TensorDict:
+        """Start new episodes in all worlds or in ``env_ids``.
+
+        Args:
+            seed: reseeds both generators first.
+            env_ids: world ids, ``(n,)`` long; all worlds when left out.
+
+        Returns:
+            The observation groups of *all* worlds.
+        """
+        if seed is not None:
+            self._seed(seed)
+        ids = self._all_ids if env_ids is None else torch.as_tensor(env_ids, device=self.device)
+        if ids.numel():
+            self._begin(ids)
+        return self._groups(self._observe(), self.num_envs)
+
+    def step(self, action: Tensor) -> Step:
+        """Advance every world by one control step and reset those whose episode ended.
+
+        Args:
+            action: ``(num_envs, num_actions)``, finite.
+
+        Raises:
+            RoboTSError: for a wrong shape or a non-finite action (CUDA looks every 16 steps).
+        """
+        self._check_action(action)
+        self._apply_action(action)
+        self.sim.step(self.substeps)
+        self.episode_step += 1
+        self._after_physics()
+        terminated = self._terminated()
+        reward = self._reward(terminated)
+        truncated = (self.episode_step >= self.max_episode_steps) & ~terminated
+        obs = self._groups(self._observe(), self.num_envs)
+        info: dict[str, Any] = {}
+        ids = torch.nonzero(terminated | truncated).flatten()
+        info["final_ids"] = ids
+        if ids.numel():
+            info["final_obs"] = obs[ids]
+            info["episode"] = {k: v[ids] for k, v in self.evaluate().items()}
+            self._begin(ids)
+            for name, value in self._observe(ids).items():
+                obs[name][ids] = value
+        return Step(obs, reward, terminated, truncated, info)
+
+    def observe(self) -> TensorDict:
+        """The current observation groups, freshly computed."""
+        return self._groups(self._observe(), self.num_envs)
+
+    def scatter_episode_steps(self) -> None:
+        """Let worlds start at random points of their time limit, so that resets spread over time.
+
+        Only for training: evaluation counts whole episodes.
+        """
+        self.episode_step = torch.randint(
+            self.max_episode_steps,
+            (self.num_envs,),
+            generator=self.reset_rng,
+            device=self.device,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that determines the future of the environment."""
+        return {
+            "sim": self.sim.state_dict(),
+            "task": {k: v.cpu().clone() for k, v in self._task_state().items()},
+            "episode_step": self.episode_step.cpu().clone(),
+            "reset_rng": self.reset_rng.get_state(),
+            "step_rng": self.step_rng.get_state(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        self.sim.load_state_dict(state["sim"])
+        self._load_task_state({k: v.to(self.device) for k, v in state["task"].items()})
+        self.episode_step = state["episode_step"].to(self.device)
+        self.reset_rng.set_state(state["reset_rng"])
+        self.step_rng.set_state(state["step_rng"])
+
+    def close(self) -> None:
+        """Free the simulation."""
+        self.sim.close()
+
+    # -- internals ---------------------------------------------------------------------------------
+
+    def _seed(self, seed: int) -> None:
+        self.reset_rng.manual_seed(seed)
+        self.step_rng.manual_seed(seed + 2**31)
+
+    def _begin(self, ids: Tensor) -> None:
+        self.episode_step[ids] = 0
+        self._reset_worlds(ids)
+
+    def _groups(self, obs: dict[str, Tensor], rows: int) -> TensorDict:
+        return TensorDict(obs, batch_size=[rows], device=self.device)  # type: ignore[arg-type]
+
+    def _check_action(self, action: Tensor) -> None:
+        if action.shape != (self.num_envs, self.num_actions):
+            raise RoboTSError(
+                f"an action of shape ({self.num_envs}, {self.num_actions})",
+                f"shape {tuple(action.shape)}",
+                "give one row per world and one column per action",
+            )
+        # A look at the values makes the host wait for a GPU, so there it happens now and then only.
+        self._action_checks += 1
+        if self.device.type == "cpu" or self._action_checks % 16 == 0:
+            finite = torch.isfinite(action)
+            if not bool(finite.all()):
+                rows = torch.nonzero(~finite.all(dim=1)).flatten().tolist()
+                raise RoboTSError(
+                    "finite actions",
+                    f"NaN or Inf in {len(rows)} worlds (first: {rows[:5]})",
+                    "look at the policy that made them: a diverged update or an unnormalised input",
+                )

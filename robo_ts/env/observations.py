@@ -1,0 +1,108 @@
+"""Observation groups: ordered terms with size, unit and frame, deployable or privileged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from robo_ts.errors import RoboTSError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Term:
+    """One named piece of an observation vector.
+
+    Attributes:
+        name: what it is.
+        size: how many numbers.
+        unit: physical unit (``m``, ``m/s``, ``1`` for none).
+        frame: the frame it is expressed in (``world``, ``body``, ``none``).
+    """
+
+    name: str
+    size: int
+    unit: str = "1"
+    frame: str = "none"
+
+
+@dataclass(frozen=True)
+class ObservationGroup:
+    """Terms that are read together, in this order.
+
+    Attributes:
+        name: the key in the observation TensorDict.
+        terms: the ordered terms.
+        deployable: whether sensors of the real robot give every term; otherwise it is privileged.
+    """
+
+    name: str
+    terms: tuple[Term, ...]
+    deployable: bool
+
+    @property
+    def size(self) -> int:
+        """Length of the group's vector."""
+        return sum(term.size for term in self.terms)
+
+    def slices(self) -> dict[str, slice]:
+        """Where each term lies in the group's vector."""
+        ends, found = 0, {}
+        for term in self.terms:
+            found[term.name] = slice(ends, ends + term.size)
+            ends += term.size
+        return found
+
+
+class ObservationSpec(Mapping[str, ObservationGroup]):
+    """All groups an environment emits, by name."""
+
+    def __init__(self, groups: Iterable[ObservationGroup]) -> None:
+        self._groups = {group.name: group for group in groups}
+
+    def __getitem__(self, name: str) -> ObservationGroup:
+        if name not in self._groups:
+            raise RoboTSError(
+                "an observation group the task emits", repr(name), did_you_mean(name, self._groups)
+            )
+        return self._groups[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._groups)
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def select(self, names: Iterable[str]) -> ObservationSpec:
+        """The named groups only, in the order of ``names``."""
+        return ObservationSpec([self[name] for name in names])
+
+    def size(self) -> int:
+        """Length of all groups concatenated."""
+        return sum(group.size for group in self._groups.values())
+
+    def privileged(self) -> list[str]:
+        """Names of the groups that no sensor gives."""
+        return [name for name, group in self._groups.items() if not group.deployable]
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """The contract as plain data, in order."""
+        return [asdict(group) for group in self._groups.values()]
+
+    @staticmethod
+    def from_json(data: Iterable[Mapping[str, Any]]) -> ObservationSpec:
+        """Rebuild from :meth:`to_json`."""
+        return ObservationSpec(
+            ObservationGroup(
+                name=group["name"],
+                terms=tuple(Term(**term) for term in group["terms"]),
+                deployable=bool(group["deployable"]),
+            )
+            for group in data
+        )
+
+    def digest(self) -> str:
+        """Hash of the contract; equal if and only if order, sizes, units and frames are equal."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]

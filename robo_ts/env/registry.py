@@ -1,0 +1,112 @@
+"""Which tasks exist and how to build one.
+
+A task is a folder under ``envs/`` whose ``__init__`` defines ``TASK``. Other packages add tasks through the
+entry-point group ``robo_ts.tasks`` (name -> ``module:TASK``).
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Any
+
+from robo_ts.env.base import TaskEnv
+from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.sim import EngineConfig
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """What the registry knows of a task.
+
+    Attributes:
+        name: the word users type.
+        description: one line for ``robo-ts list``.
+        gym_id: the gymnasium id.
+        config: dataclass with the task's settings.
+        build: ``(config, num_envs, engine, seed) -> TaskEnv``.
+        obs_groups: which groups each learner reads: ``actor``, ``critic``, ``teacher``, ``student``.
+    """
+
+    name: str
+    description: str
+    gym_id: str
+    config: type
+    build: Callable[[Any, int, EngineConfig, int], TaskEnv]
+    obs_groups: dict[str, list[str]] = field(default_factory=dict)
+
+
+def list_tasks() -> list[str]:
+    """Names of all tasks that can be built, own ones and those of installed packages."""
+    return sorted(set(_own()) | set(_foreign()))
+
+
+def get_task(name: str) -> TaskSpec:
+    """The task called ``name``.
+
+    Raises:
+        RoboTSError: when there is none.
+    """
+    if name in _own():
+        return importlib.import_module(f"robo_ts.envs.{name}").TASK
+    foreign = _foreign()
+    if name in foreign:
+        return foreign[name].load()
+    raise RoboTSError("the name of a task", repr(name), did_you_mean(name, list_tasks()))
+
+
+def make_env(
+    name: str,
+    num_envs: int,
+    config: Any = None,
+    engine: EngineConfig | None = None,
+    seed: int = 0,
+) -> TaskEnv:
+    """Build ``num_envs`` worlds of a task and reset them.
+
+    Args:
+        name: a name of :func:`list_tasks`.
+        num_envs: number of worlds.
+        config: the task's config dataclass; its defaults when left out.
+        engine: the engine; the CPU when left out.
+        seed: seed of the environment's generators.
+    """
+    task = get_task(name)
+    config = config if config is not None else task.config()
+    if not isinstance(config, task.config):
+        raise RoboTSError(
+            f"a config of type {task.config.__name__}",
+            type(config).__name__,
+            f"build one with robo_ts.envs.{name}.{task.config.__name__}(...)",
+        )
+    env = task.build(config, num_envs, engine or EngineConfig(), seed)
+    env.reset()
+    return env
+
+
+def register_gymnasium() -> None:
+    """Give every own task its gymnasium id; safe to call twice."""
+    import gymnasium
+
+    for name in _own():
+        task = get_task(name)
+        if task.gym_id not in gymnasium.registry:
+            gymnasium.register(
+                id=task.gym_id,
+                entry_point="robo_ts.env.adapters.gymnasium:SingleEnv",
+                vector_entry_point="robo_ts.env.adapters.gymnasium:BatchedEnv",
+                kwargs={"task": name},
+                disable_env_checker=True,
+            )
+
+
+def _own() -> list[str]:
+    package = importlib.import_module("robo_ts.envs")
+    return [module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg]
+
+
+def _foreign() -> dict[str, metadata.EntryPoint]:
+    return {point.name: point for point in metadata.entry_points(group="robo_ts.tasks")}

@@ -1,0 +1,142 @@
+"""What users exchange: a folder with weights and everything needed to rebuild and judge a policy."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from robo_ts.env.observations import ObservationSpec
+from robo_ts.errors import BundleError, RoboTSError
+from robo_ts.files import atomic_path, read_json, sha256, write_json
+from robo_ts.policies.config import PolicyConfig
+from robo_ts.policies.policy import Policy
+
+SCHEMA = 1
+_WEIGHTS, _CARD = "policy.safetensors", "policy.json"
+
+
+@dataclass
+class PolicyBundle:
+    """A policy with its contracts and its history.
+
+    Attributes:
+        policy: the network, normaliser inside.
+        task: name of the task it was made for.
+        task_config: that task's settings, as plain data.
+        action: the action contract (names, meaning, range, rate).
+        lineage: how it came to be: kind, seed, command, parent hash, measured numbers.
+    """
+
+    policy: Policy
+    task: str
+    task_config: dict[str, Any] = field(default_factory=dict)
+    action: dict[str, Any] = field(default_factory=dict)
+    lineage: dict[str, Any] = field(default_factory=dict)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the bundle, whole or not at all. An older bundle of that name is replaced."""
+        folder = Path(folder)
+        tensors = {k: v.detach().cpu().contiguous() for k, v in self.policy.state_dict().items()}
+        with atomic_path(folder) as temporary:
+            temporary.mkdir(parents=True)
+            save_file(tensors, temporary / _WEIGHTS)
+            write_json(
+                temporary / _CARD,
+                {
+                    "schema": SCHEMA,
+                    "task": self.task,
+                    "architecture": asdict(self.policy.config),
+                    "observation": self.policy.spec.to_json(),
+                    "observation_digest": self.policy.spec.digest(),
+                    "num_actions": self.policy.num_actions,
+                    "action": self.action,
+                    "task_config": self.task_config,
+                    "lineage": self.lineage,
+                    "weights_sha256": sha256(temporary / _WEIGHTS),
+                },
+            )
+        return folder
+
+    @staticmethod
+    def load(folder: str | Path, device: str | torch.device = "cpu") -> PolicyBundle:
+        """Rebuild a policy from its folder. Runs no code from it.
+
+        Raises:
+            BundleError: when files are missing, damaged or of a newer schema.
+        """
+        folder = Path(folder)
+        if not (folder / _CARD).is_file() or not (folder / _WEIGHTS).is_file():
+            raise BundleError(
+                f"a policy bundle (a folder with {_CARD} and {_WEIGHTS})",
+                f"{folder}, which {'lacks them' if folder.exists() else 'does not exist'}",
+                "check the path; 'robo-ts pipeline' writes bundles to RUN/teacher and RUN/student",
+            )
+        try:
+            card = read_json(folder / _CARD)
+            return _rebuild(folder, card, device)
+        except BundleError:
+            raise
+        except (RoboTSError, SafetensorError, KeyError, TypeError, RuntimeError, OSError) as error:
+            raise BundleError(
+                f"an undamaged policy bundle in {folder}",
+                f"{type(error).__name__}: {error}",
+                "copy it again from its source or train it anew",
+            ) from error
+
+    def digest(self) -> str:
+        """Hash of weights and contracts; it names this very policy in lineages."""
+        import hashlib
+
+        digest = hashlib.sha256(self.policy.spec.digest().encode())
+        for name, tensor in sorted(self.policy.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def check_fits(self, task: str, spec: ObservationSpec, num_actions: int) -> None:
+        """Raise unless the policy can act in an environment with this contract.
+
+        Raises:
+            BundleError: naming what differs.
+        """
+        if self.task != task:
+            raise BundleError(
+                f"a policy of task {task!r}", f"one of task {self.task!r}", "give a fitting bundle"
+            )
+        mine = self.policy.spec
+        theirs = spec.select(mine)
+        if mine.digest() != theirs.digest():
+            wrong = [name for name in mine if mine[name] != theirs[name]]
+            raise BundleError(
+                f"observation groups {wrong} as the policy was trained with: "
+                f"{[mine[name].terms for name in wrong]}",
+                f"{[theirs[name].terms for name in wrong]}",
+                "use the version of the task the bundle was made with, or train anew",
+            )
+        if self.policy.num_actions != num_actions:
+            raise BundleError(
+                f"{num_actions} actions", f"{self.policy.num_actions}", "give a fitting bundle"
+            )
+
+
+def _rebuild(folder: Path, card: dict[str, Any], device: str | torch.device) -> PolicyBundle:
+    if card["schema"] > SCHEMA:
+        raise BundleError(
+            f"a bundle of schema {SCHEMA} or older", f"schema {card['schema']}", "update robo_ts"
+        )
+    if card["weights_sha256"] != sha256(folder / _WEIGHTS):
+        raise BundleError(
+            f"weights in {folder} with the hash their card names",
+            "other bytes",
+            "copy the bundle again from its source",
+        )
+    spec = ObservationSpec.from_json(card["observation"])
+    policy = Policy(PolicyConfig(**card["architecture"]), spec, int(card["num_actions"]))
+    policy.load_state_dict(load_file(folder / _WEIGHTS), strict=True)
+    policy.to(device).eval()
+    return PolicyBundle(policy, card["task"], card["task_config"], card["action"], card["lineage"])

@@ -1,0 +1,98 @@
+"""Recurrent memories run over whole sequences, with resets inside them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
+
+# A memory's state: (layers, num, width) per part; a GRU has one part, an LSTM two.
+Hidden = tuple[Tensor, ...]
+
+
+class Memory(nn.Module):
+    """A GRU or LSTM whose sequence path equals stepping it, resets included.
+
+    Args:
+        kind: ``gru`` or ``lstm``.
+        input_size: width of the inputs.
+        size: width of the state.
+        layers: stacked layers.
+    """
+
+    def __init__(self, kind: str, input_size: int, size: int, layers: int) -> None:
+        super().__init__()
+        self.kind, self.size, self.layers = kind, size, layers
+        self.parts = 2 if kind == "lstm" else 1
+        self.rnn = (nn.LSTM if kind == "lstm" else nn.GRU)(input_size, size, layers)
+
+    def initial(self, num: int) -> Hidden:
+        """The state at an episode's start: zeros."""
+        weight = self.rnn.weight_ih_l0
+        return tuple(weight.new_zeros(self.layers, num, self.size) for _ in range(self.parts))
+
+    def step(self, x: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+        """One step: ``x (num, input_size)`` to ``(num, size)`` and the next state."""
+        out, state = self._run(x.unsqueeze(0), hidden)
+        return out.squeeze(0), state
+
+    def sequence(self, x: Tensor, hidden: Hidden, starts: Tensor) -> tuple[Tensor, Hidden]:
+        """A whole chunk in one fused call.
+
+        Args:
+            x: ``(time, num, input_size)``.
+            hidden: state before the first step.
+            starts: ``(time, num)`` bool; where true, the state is cleared before that step.
+
+        Returns:
+            Outputs ``(time, num, size)`` and the state after the last step.
+        """
+        if not bool(starts.any()):
+            return self._run(x, hidden)
+        time, num = starts.shape
+        # Cut every world's row at its resets; each piece becomes a row of its own, padded at the end.
+        cut = starts.clone()
+        cut[0] = True
+        piece_in_world = cut.long().cumsum(dim=0) - 1
+        pieces_per_world = piece_in_world[-1] + 1
+        first_piece = pieces_per_world.cumsum(dim=0) - pieces_per_world
+        piece = piece_in_world + first_piece
+        steps = torch.arange(time, device=x.device)[:, None].expand(time, num)
+        began = torch.where(cut, steps, torch.zeros_like(steps)).cummax(dim=0).values
+        place = steps - began
+        count = int(pieces_per_world.sum())
+        lengths = torch.zeros(count, dtype=torch.long, device=x.device)
+        lengths.index_put_(
+            (piece.reshape(-1),), torch.ones_like(piece).reshape(-1), accumulate=True
+        )
+
+        keep = (~starts[0]).to(x.dtype)[None, :, None]
+        state = []
+        for part in hidden:
+            rows = x.new_zeros(self.layers, count, self.size)
+            state.append(rows.index_copy(1, first_piece, part * keep))
+        longest = int(lengths.max())
+        padded = x.new_zeros(longest, count, x.shape[-1]).index_put((place, piece), x)
+        packed = pack_padded_sequence(padded, lengths.cpu(), enforce_sorted=False)
+        out, last = self._run(packed, tuple(state))
+        assert isinstance(out, PackedSequence)
+        unpacked, _ = nn.utils.rnn.pad_packed_sequence(out, total_length=longest)
+        final_piece = first_piece + pieces_per_world - 1
+        return unpacked[place, piece], tuple(part[:, final_piece] for part in last)
+
+    def _run(self, x, hidden: Hidden):
+        if self.kind == "lstm":
+            return self.rnn(x, hidden)
+        out, state = self.rnn(x, hidden[0])
+        return out, (state,)
+
+
+def masked(hidden: Hidden, done: Tensor) -> Hidden:
+    """The state with the rows of finished episodes cleared; ``done (num,)`` bool."""
+    keep = (~done)[None, :, None]
+    return tuple(part * keep for part in hidden)
+
+
+def detached(hidden: Hidden) -> Hidden:
+    """The state cut off from its history, for truncated back-propagation."""
+    return tuple(part.detach() for part in hidden)

@@ -1,0 +1,149 @@
+"""The protocol both engines implement, and the factory that picks one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import mujoco
+import torch
+from torch import Tensor
+
+from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.sim.nan_guard import NanGuardConfig
+
+ENGINES = ("cpu", "warp")
+
+
+@dataclass
+class EngineConfig:
+    """Which engine steps the worlds, and how.
+
+    Attributes:
+        name: ``cpu`` (mujoco.batch, float64) or ``warp`` (mujoco_warp, float32).
+        threads: simulation threads of the CPU engine; 0 takes every core this process may use.
+        device: torch device of the warp engine; ``auto`` takes CUDA when it is there.
+        nconmax: contacts per world the warp engine has room for; 0 lets it decide.
+        njmax: constraint rows per world the warp engine has room for; 0 lets it decide.
+        nan_guard: when to look for non-finite states and where to write the dump.
+    """
+
+    name: str = "cpu"
+    threads: int = 0
+    device: str = "auto"
+    nconmax: int = 0
+    njmax: int = 0
+    nan_guard: NanGuardConfig = field(default_factory=NanGuardConfig)
+
+    def __post_init__(self) -> None:
+        if self.name not in ENGINES:
+            raise RoboTSError(
+                f"an engine among {', '.join(ENGINES)}",
+                repr(self.name),
+                did_you_mean(self.name, ENGINES),
+            )
+        if self.threads < 0:
+            raise RoboTSError("engine.threads >= 0", str(self.threads), "use 0 for every core")
+
+
+@runtime_checkable
+class BatchSim(Protocol):
+    """``num_envs`` worlds of one MuJoCo model.
+
+    Fields are named as in ``mujoco.MjData`` and ``mujoco.MjModel``. Every tensor has a leading world
+    dimension, is float32 (integers keep their kind) and lives on ``device``.
+    """
+
+    model: mujoco.MjModel
+    num_envs: int
+    device: torch.device
+    dt: float
+
+    def read(self, field: str) -> Tensor:
+        """Values of a field, ``(num_envs, ...)``; valid until the next call that changes the sim.
+
+        The warp engine returns a view of the engine's own memory, the CPU engine a copy, so treat the
+        tensor as read-only and clone what must be kept.
+        """
+        ...
+
+    def write(self, field: str, value: Tensor, env_ids: Tensor | None = None) -> None:
+        """Set a state field or an expanded model field, for all worlds or for ``env_ids``."""
+        ...
+
+    def step(self, substeps: int = 1) -> None:
+        """Advance every world by ``substeps`` time steps. Derived fields are one substep behind."""
+        ...
+
+    def forward(self, env_ids: Tensor | None = None) -> None:
+        """Compute derived fields at the current state (the warp engine does so for all worlds)."""
+        ...
+
+    def reset(self, env_ids: Tensor | None = None) -> None:
+        """Put worlds back to the model's default state; expanded model fields keep their values."""
+        ...
+
+    def expand(self, model_field: str) -> None:
+        """Give a model field one value per world; ``write`` then accepts it."""
+        ...
+
+    def set_const(self, env_ids: Tensor | None = None) -> None:
+        """Recompute the model constants that follow from written model fields (mj_setConst)."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that determines the future: integration state and expanded model fields."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what ``state_dict`` returned."""
+        ...
+
+    def world(self, env_id: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
+        """One world as plain MuJoCo objects, for rendering or inspection."""
+        ...
+
+    def close(self) -> None:
+        """Free the engine's memory and threads."""
+        ...
+
+
+def available_cores() -> int:
+    """Cores this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def make_sim(
+    model: mujoco.MjModel,
+    num_envs: int,
+    engine: EngineConfig | None = None,
+    fields: Sequence[str] = (),
+    expand: Sequence[str] = (),
+) -> BatchSim:
+    """Build the engine that ``engine`` names.
+
+    Args:
+        model: the model every world shares.
+        num_envs: number of worlds, at least 1.
+        engine: engine settings; the CPU engine by default.
+        fields: derived fields (``xpos``, ``sensordata``, ...) that will be read.
+        expand: model fields that get one value per world.
+
+    Raises:
+        RoboTSError: for an unknown field or a world count below one.
+    """
+    engine = engine or EngineConfig()
+    if num_envs < 1:
+        raise RoboTSError("num_envs >= 1", str(num_envs), "ask for at least one world")
+    if engine.name == "cpu":
+        from robo_ts.sim.cpu import CpuSim
+
+        return CpuSim(model, num_envs, engine, fields, expand)
+    from robo_ts.sim.warp import WarpSim
+
+    return WarpSim(model, num_envs, engine, fields, expand)

@@ -1,0 +1,65 @@
+"""Settings of PPO teachers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from robo_ts.errors import RoboTSError
+
+
+@dataclass
+class PPOConfig:
+    """PPO through rsl_rl.
+
+    Attributes:
+        num_envs: worlds trained on.
+        iterations: rounds of gathering and updating.
+        steps_per_iteration: control steps per world and round.
+        epochs: passes over each round's data.
+        minibatches: parts per pass.
+        learning_rate: at the start; falls linearly to ``final_learning_rate``. Fixed by plan, because
+            rsl_rl's adaptive-KL schedule collapses on short rollouts.
+        final_learning_rate: at the end.
+        gamma: discount per control step.
+        lam: GAE's lambda.
+        clip: PPO's clip range.
+        entropy: weight of the entropy bonus.
+        value_loss: weight of the value loss.
+        max_grad_norm: gradients are clipped to this norm.
+        initial_std: of the action noise.
+        actor: widths of the actor's layers.
+        critic: widths of the critic's layers.
+        activation: of both.
+        base_term: ``group.term`` of an action the actor starts from; empty for none.
+    """
+
+    num_envs: int = 2048
+    iterations: int = 400
+    steps_per_iteration: int = 32
+    epochs: int = 4
+    minibatches: int = 4
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 5e-5
+    gamma: float = 0.99
+    lam: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.0
+    value_loss: float = 1.0
+    max_grad_norm: float = 1.0
+    initial_std: float = 0.4
+    actor: list[int] = field(default_factory=lambda: [64, 64])
+    critic: list[int] = field(default_factory=lambda: [128, 64])
+    activation: str = "elu"
+    base_term: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise RoboTSError(f"teacher.{name} >= 1", str(getattr(self, name)), "raise it")
+        if self.minibatches > self.num_envs * self.steps_per_iteration:
+            raise RoboTSError(
+                "teacher.minibatches <= samples per round", str(self.minibatches), "lower it"
+            )
+        for name in ("gamma", "lam"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise RoboTSError(f"teacher.{name} in (0, 1]", str(getattr(self, name)), "mend it")

@@ -1,0 +1,180 @@
+"""PPO teachers: rsl_rl's algorithm in a loop of our own (plan for the rate, bit-exact resume)."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import torch
+from rsl_rl.algorithms import PPO
+
+from robo_ts.env.adapters.rsl_rl import RslRlEnv
+from robo_ts.env.base import TaskEnv
+from robo_ts.errors import RoboTSError
+from robo_ts.policies import Policy
+from robo_ts.policies.policy import base_columns
+from robo_ts.teach.config import PPOConfig
+from robo_ts.teach.convert import policy_from_rsl_rl
+
+
+class PPOTeacher:
+    """Trains a teacher that may read every observation group.
+
+    Args:
+        env: the worlds; training starts from staggered episodes.
+        obs_groups: the groups of the sets ``actor`` and ``critic``.
+        config: settings; ``num_envs`` is taken from the environment.
+        seed: seeds torch's global generator, which rsl_rl draws actions and minibatches from.
+    """
+
+    def __init__(
+        self, env: TaskEnv, obs_groups: dict[str, list[str]], config: PPOConfig, seed: int = 0
+    ) -> None:
+        torch.manual_seed(seed)
+        self.env, self.config = env, config
+        self.obs_groups = {name: list(obs_groups[name]) for name in ("actor", "critic")}
+        env.scatter_episode_steps()
+        self.vec_env = RslRlEnv(env)
+        self.iteration = 0
+        self.obs = env.observe()
+        settings = self._settings()
+        self.algorithm = PPO.construct_algorithm(self.obs, self.vec_env, settings, str(env.device))
+        self._successes: deque[tuple[float, int]] = deque(maxlen=50)
+
+    @property
+    def samples(self) -> int:
+        """Control steps gathered so far, over all worlds."""
+        return self.iteration * self.config.steps_per_iteration * self.env.num_envs
+
+    def learn_one(self) -> dict[str, float]:
+        """One round: gather, update. Returns its measurements."""
+        algorithm, rate = self.algorithm, self._learning_rate()
+        for group in algorithm.optimizer.param_groups:
+            group["lr"] = rate
+        reward = torch.zeros((), device=self.env.device)
+        algorithm.train_mode()
+        with torch.inference_mode():
+            for _ in range(self.config.steps_per_iteration):
+                action = algorithm.act(self.obs)
+                self.obs, rewards, dones, extras = self.vec_env.step(action)
+                algorithm.process_env_step(self.obs, rewards, dones, extras)
+                reward += rewards.mean()
+                if "episode" in extras:
+                    success = extras["episode"]["success"]
+                    self._successes.append((float(success.sum()), success.numel()))
+            algorithm.compute_returns(self.obs)
+        # Tensors made in inference mode cannot be part of a later graph; the storage holds copies.
+        self.obs = self.obs.clone()
+        losses = algorithm.update()
+        self.iteration += 1
+        if not all(map(_is_finite, losses.values())):
+            raise RoboTSError(
+                "finite PPO losses",
+                f"{losses} in round {self.iteration}",
+                "lower teacher.learning_rate or task.reward.scale",
+            )
+        episodes = sum(n for _, n in self._successes)
+        return {
+            "reward": float(reward) / self.config.steps_per_iteration,
+            "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
+            "value_loss": losses["value"],
+            "surrogate_loss": losses["surrogate"],
+            "action_std": float(algorithm.get_policy().output_std.mean()),
+            "learning_rate": rate,
+        }
+
+    def policy(self) -> Policy:
+        """The current teacher as a policy of our own."""
+        spec = self.env.spec.select(self.obs_groups["actor"])
+        return policy_from_rsl_rl(
+            self.algorithm.save()["actor_state_dict"],
+            spec,
+            self.env.num_actions,
+            activation=self.config.activation,
+            base_term=self.config.base_term,
+        )
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that determines the future of the training."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+        return {
+            "iteration": self.iteration,
+            "algorithm": self.algorithm.save(),
+            "env": self.env.state_dict(),
+            "obs": {name: self.obs[name] for name in self.env.spec},
+            "successes": list(self._successes),
+            "torch_rng": torch.get_rng_state(),
+            "cuda_rng": cuda,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; what follows equals a run that never stopped."""
+        self.iteration = state["iteration"]
+        self.algorithm.load(state["algorithm"], None, True)
+        self.env.load_state_dict(state["env"])
+        for name, value in state["obs"].items():
+            self.obs[name] = value.to(self.env.device)
+        self._successes.clear()
+        self._successes.extend((float(s), int(n)) for s, n in state["successes"])
+        torch.set_rng_state(state["torch_rng"])
+        if state["cuda_rng"]:
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+
+    # -- internals ---------------------------------------------------------------------------------
+
+    def _learning_rate(self) -> float:
+        config = self.config
+        share = min(self.iteration / config.iterations, 1.0)
+        return config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
+
+    def _settings(self) -> dict[str, Any]:
+        """rsl_rl's nested settings."""
+        config = self.config
+        actor: dict[str, Any] = {
+            "class_name": "MLPModel",
+            "hidden_dims": list(config.actor),
+            "activation": config.activation,
+            "obs_normalization": True,
+            "distribution_cfg": {
+                "class_name": "GaussianDistribution",
+                "init_std": config.initial_std,
+                "std_type": "log",
+            },
+        }
+        spec = self.env.spec.select(self.obs_groups["actor"])
+        base = base_columns(config.base_term, spec, self.env.num_actions)
+        if base is not None:
+            actor["class_name"] = "robo_ts.teach.models:ResidualMLPModel"
+            actor["base_columns"] = [base.start, base.stop]
+        return {
+            "num_steps_per_env": config.steps_per_iteration,
+            "obs_groups": self.obs_groups,
+            "multi_gpu": None,
+            "actor": actor,
+            "critic": {
+                "class_name": "MLPModel",
+                "hidden_dims": list(config.critic),
+                "activation": config.activation,
+                "obs_normalization": True,
+            },
+            "algorithm": {
+                "class_name": "PPO",
+                "num_learning_epochs": config.epochs,
+                "num_mini_batches": config.minibatches,
+                "clip_param": config.clip,
+                "gamma": config.gamma,
+                "lam": config.lam,
+                "value_loss_coef": config.value_loss,
+                "entropy_coef": config.entropy,
+                "learning_rate": config.learning_rate,
+                "max_grad_norm": config.max_grad_norm,
+                "schedule": "fixed",
+                "use_clipped_value_loss": False,
+                "rnd_cfg": None,
+                "symmetry_cfg": None,
+            },
+        }
+
+
+def _is_finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")

@@ -1,8 +1,16 @@
 """Teacher-student policy distillation for robots, on MuJoCo and PyTorch.
 
-The rooms, in the order the data flows: ``sim`` (many worlds, two engines), ``env`` (the task contract),
-``envs`` (the tasks), ``policies``, ``teach``, ``distill``, ``evaluate``, ``export``, ``view`` and
+The rooms, in the order the data flows: ``sim`` (many worlds, two engines), ``env`` (the task
+contract), ``envs`` (the tasks), ``policies``, ``teach``, ``distill``, ``evaluate``, ``export``,
+``view`` and
 ``pipeline``, the only room that knows the whole line.
 """
+
+import os
+
+# torch's threads otherwise spin for a while after each operation and take the cores away from the
+# simulation's threads: on two cores that made a task step four times slower. OpenMP reads this
+# once, when torch is loaded, so it helps only if robo_ts is imported before torch.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 __version__ = "0.1.0"

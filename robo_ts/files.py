@@ -19,7 +19,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary sibling to write to; renamed over ``path`` when the block ends well.
 
     Raises:
-        RoboTSError: when the disk is full or the folder cannot be written; ``path`` keeps its old content.
+        RoboTSError: when the disk is full or the folder cannot be written; ``path`` keeps its old
+            content.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -16,6 +16,10 @@ TASK = TaskSpec(
         "teacher": ["proprioception", "privileged"],
         "student": ["proprioception"],
     },
+    bins={
+        "torque_to_inertia": [40.0, 80.0, 150.0, 300.0, 600.0, 1200.0],
+        "thrust_to_weight": [1.5, 1.75, 2.0, 2.5, 3.5, 5.0],
+    },
 )
 
 __all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig"]

@@ -65,7 +65,7 @@ class RewardWeights:
         yaw: per rad of 2 acos(1 - |q_z|).
         action_rate: per unit of |a_t - a_{t-1}|.
         termination: added when the episode is terminated.
-        velocity: per m/s of velocity error.
+        speeding: per m/s by which a speed along an axis exceeds 80% of ``limit_velocity``.
         saturation: per unit by which an action leaves [-1, 1].
         scale: multiplies the sum.
     """
@@ -75,7 +75,7 @@ class RewardWeights:
     yaw: float = 0.1
     action_rate: float = 1.0
     termination: float = 100.0
-    velocity: float = 0.0
+    speeding: float = 0.0
     saturation: float = 0.0
     scale: float = 1.0
 

@@ -115,8 +115,8 @@ def hover_action(curve: Tensor, mass: Tensor) -> Tensor:
 def lag_coefficients(tau: Tensor, dt: float) -> Tensor:
     """Exact first-order lag over one control step of constant set point.
 
-    With d = speed - set point at the start: speed ends at s + d e^(-dt/tau); its mean is s + d A and the
-    mean of its square s^2 + 2 s d A + d^2 B.
+    With d = speed - set point at the start, speed ends at s + d e^(-dt/tau); its mean is s + d A,
+    its mean square s^2 + 2 s d A + d^2 B.
 
     Args:
         tau: time constants ``(n,)``, s.
@@ -155,8 +155,8 @@ def rotor_step(
 def langevin_step(path: Tensor, noise: Tensor, dt: float) -> Tensor:
     """Advance the smooth random reference path by one control step.
 
-    Second-order Langevin dynamics (gamma 1, omega 2, sigma 0.5), its velocity smoothed (0.01 per step)
-    and integrated again.
+    Second-order Langevin dynamics (gamma 1, omega 2, sigma 0.5), its velocity smoothed (0.01 per
+    step) and integrated again.
 
     Args:
         path: ``(4, n, 3)``: raw position, raw velocity, smooth position, smooth velocity.

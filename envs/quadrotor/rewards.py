@@ -11,7 +11,8 @@ from robo_ts.envs.quadrotor.config import RewardWeights
 def reward(
     weights: RewardWeights,
     distance: Tensor,
-    velocity_error: Tensor,
+    velocity: Tensor,
+    speed_limit: float,
     quaternion: Tensor,
     action: Tensor,
     action_change: Tensor,
@@ -21,7 +22,8 @@ def reward(
 
     Args:
         distance: to the reference, ``(n,)`` m.
-        velocity_error: ``(n, 3)`` m/s, world frame.
+        velocity: ``(n, 3)`` m/s, world frame.
+        speed_limit: beyond it an episode is terminated, m/s per axis.
         quaternion: ``(n, 4)``, w first.
         action: as the policy emitted it, ``(n, 4)``.
         action_change: norm of its change since the last step, ``(n,)``.
@@ -34,8 +36,9 @@ def reward(
         - weights.yaw * yaw
         - weights.action_rate * action_change
     )
-    if weights.velocity:
-        total = total - weights.velocity * torch.linalg.vector_norm(velocity_error, dim=-1)
+    if weights.speeding:
+        excess = (velocity.abs() - 0.8 * speed_limit).clamp_min(0.0).sum(dim=-1)
+        total = total - weights.speeding * excess
     if weights.saturation:
         total = total - weights.saturation * (action.abs() - 1.0).clamp_min(0.0).sum(dim=-1)
     return weights.scale * (total - weights.termination * terminated)

@@ -193,7 +193,8 @@ class Quadrotor(TaskEnv):
         return rewards.reward(
             self.config.reward,
             distance=self.distance,
-            velocity_error=self.velocity_error,
+            velocity=self.velocity,
+            speed_limit=self.config.limit_velocity,
             quaternion=self.quaternion,
             action=self.action,
             action_change=self.action_change,

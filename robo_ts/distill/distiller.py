@@ -23,7 +23,8 @@ from robo_ts.policies.memory import detached
 class Distiller:
     """Makes a student of a teacher in any rsl_rl ``VecEnv``.
 
-    The student's memory and the teacher's live across updates and are cleared by mask at episode ends only.
+    The student's memory and the teacher's live across updates and are cleared by mask at episode
+    ends only.
 
     Args:
         env: the worlds; its observations hold the groups that teacher and student read.
@@ -142,7 +143,7 @@ class Distiller:
         return {"loss": loss_mean, "grad_norm": float(norm_sum) / count, "learning_rate": rate}
 
     def _chunk_losses(self, batch: Rollout, burn_in: int):
-        """The loss of each chunk in turn; gradients stop where a chunk begins, the memory does not."""
+        """The loss of each chunk in turn; gradients stop where a chunk begins, memory does not."""
         hidden = batch.hidden
         for begin in range(0, self.config.steps_per_iteration, self.config.bptt_length):
             part = slice(begin, begin + self.config.bptt_length)
@@ -158,7 +159,7 @@ class Distiller:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that determines the future, the environment included when it can tell."""
-        inner = getattr(self.env, "env", self.env)
+        inner: Any = getattr(self.env, "env", self.env)
         return {
             "iteration": self.iteration,
             "student": self.student.state_dict(),
@@ -186,7 +187,7 @@ class Distiller:
         self.starts = state["starts"].to(self.device)
         self.generator.set_state(state["generator"])
         self.device_generator.set_state(state["device_generator"])
-        inner = getattr(self.env, "env", self.env)
+        inner: Any = getattr(self.env, "env", self.env)
         if state["env"] is not None:
             inner.load_state_dict(state["env"])
         for name, value in state["obs"].items():

@@ -16,7 +16,7 @@ class Teacher(Protocol):
     """Gives an action for every world, and keeps whatever memory it needs to do so."""
 
     def label(self, obs: TensorDict) -> tuple[Tensor, Tensor]:
-        """Actions ``(num_envs, num_actions)`` and whether each may be learnt from ``(num_envs,)``."""
+        """Actions ``(num_envs, num_actions)``; may each be learnt from? ``(num_envs,)`` bool."""
         ...
 
     def reset(self, done: Tensor) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -40,13 +42,27 @@ class Step:
         return self.terminated | self.truncated
 
 
+@contextmanager
+def _outside_inference_mode() -> Iterator[None]:
+    """Make ordinary tensors even for a caller in inference mode, as rsl_rl's rollouts are.
+
+    What the environment keeps is changed in place later, and torch forbids that for tensors made in
+    inference mode as soon as the mode has ended.
+    """
+    if torch.is_inference_mode_enabled():
+        with torch.inference_mode(False), torch.no_grad():
+            yield
+    else:
+        yield
+
+
 class TaskEnv(ABC):
     """Many worlds of one task, stepped together, finished worlds reset in the same step.
 
     A subclass says what to do; this class owns the order in which it happens. Two generators keep
-    chance apart: ``reset_rng`` for what is drawn at an episode's start (robot, start, disturbance) and
-    ``step_rng`` for what is drawn in every step for every world (noise, moving references), so that
-    policies evaluated with one seed meet the same worlds.
+    chance apart: ``reset_rng`` for what is drawn at an episode's start (robot, start, disturbance)
+    and ``step_rng`` for what is drawn in every step for every world (noise, moving references), so
+    that policies evaluated with one seed meet the same worlds.
 
     Args:
         sim: the worlds.
@@ -88,7 +104,7 @@ class TaskEnv(ABC):
 
     @abstractmethod
     def _reset_worlds(self, env_ids: Tensor) -> None:
-        """Start new episodes in ``env_ids``: draw parameters, write the start state, clear memories."""
+        """Start new episodes in ``env_ids``: draw parameters, write states, clear memories."""
 
     @abstractmethod
     def _apply_action(self, action: Tensor) -> None:
@@ -126,11 +142,12 @@ class TaskEnv(ABC):
         """Tensors the task keeps between steps, for bit-exact resume."""
         return {}
 
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:
+    def _load_task_state(self, state: dict[str, Tensor]) -> None:  # noqa: B027
         """Restore :meth:`_task_state`."""
 
     # -- what users call ---------------------------------------------------------------------------
 
+    @_outside_inference_mode()
     def reset(self, seed: int | None = None, env_ids: Tensor | None = None) -> TensorDict:
         """Start new episodes in all worlds or in ``env_ids``.
 
@@ -148,6 +165,7 @@ class TaskEnv(ABC):
             self._begin(ids)
         return self._groups(self._observe(), self.num_envs)
 
+    @_outside_inference_mode()
     def step(self, action: Tensor) -> Step:
         """Advance every world by one control step and reset those whose episode ended.
 
@@ -204,10 +222,12 @@ class TaskEnv(ABC):
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`."""
+        """Restore :meth:`state_dict`; ``state`` stays as it is, so it can be loaded again."""
         self.sim.load_state_dict(state["sim"])
-        self._load_task_state({k: v.to(self.device) for k, v in state["task"].items()})
-        self.episode_step = state["episode_step"].to(self.device)
+        # Copies: on the CPU .to() would hand over the saved tensors, which steps change in place.
+        task = {k: v.to(self.device, copy=True) for k, v in state["task"].items()}
+        self._load_task_state(task)
+        self.episode_step = state["episode_step"].to(self.device, copy=True)
         self.reset_rng.set_state(state["reset_rng"])
         self.step_rng.set_state(state["step_rng"])
 

@@ -1,7 +1,10 @@
 """Which tasks exist and how to build one.
 
-A task is a folder under ``envs/`` whose ``__init__`` defines ``TASK``. Other packages add tasks through the
-entry-point group ``robo_ts.tasks`` (name -> ``module:TASK``).
+A task is a folder under ``envs/`` whose ``__init__`` defines ``TASK``, a :class:`TaskSpec`. Other
+packages add tasks through the entry-point group ``robo_ts.tasks``, in their ``pyproject.toml``::
+
+    [project.entry-points."robo_ts.tasks"]
+    juggling = "their_package.juggling:TASK"
 """
 
 from __future__ import annotations
@@ -28,7 +31,9 @@ class TaskSpec:
         gym_id: the gymnasium id.
         config: dataclass with the task's settings.
         build: ``(config, num_envs, engine, seed) -> TaskEnv``.
-        obs_groups: which groups each learner reads: ``actor``, ``critic``, ``teacher``, ``student``.
+        obs_groups: which groups each learner reads: ``actor``, ``critic``, ``teacher``,
+            ``student``.
+        bins: edges per metric of ``evaluate()``, in which success is reported apart.
     """
 
     name: str
@@ -37,6 +42,7 @@ class TaskSpec:
     config: type
     build: Callable[[Any, int, EngineConfig, int], TaskEnv]
     obs_groups: dict[str, list[str]] = field(default_factory=dict)
+    bins: dict[str, list[float]] = field(default_factory=dict)
 
 
 def list_tasks() -> list[str]:
@@ -80,7 +86,7 @@ def make_env(
         raise RoboTSError(
             f"a config of type {task.config.__name__}",
             type(config).__name__,
-            f"build one with robo_ts.envs.{name}.{task.config.__name__}(...)",
+            f"build one with {task.config.__module__}.{task.config.__name__}(...)",
         )
     env = task.build(config, num_envs, engine or EngineConfig(), seed)
     env.reset()

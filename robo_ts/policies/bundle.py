@@ -1,4 +1,4 @@
-"""What users exchange: a folder with weights and everything needed to rebuild and judge a policy."""
+"""What users exchange: weights and all that is needed to rebuild and judge a policy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ class PolicyBundle:
         tensors = {k: v.detach().cpu().contiguous() for k, v in self.policy.state_dict().items()}
         with atomic_path(folder) as temporary:
             temporary.mkdir(parents=True)
-            save_file(tensors, temporary / _WEIGHTS)
+            try:
+                save_file(tensors, temporary / _WEIGHTS)
+            except SafetensorError as error:  # how safetensors reports a full disk
+                raise OSError(str(error)) from error
             write_json(
                 temporary / _CARD,
                 {

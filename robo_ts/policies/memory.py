@@ -28,7 +28,7 @@ class Memory(nn.Module):
 
     def initial(self, num: int) -> Hidden:
         """The state at an episode's start: zeros."""
-        weight = self.rnn.weight_ih_l0
+        weight = next(self.rnn.parameters())
         return tuple(weight.new_zeros(self.layers, num, self.size) for _ in range(self.parts))
 
     def step(self, x: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
@@ -50,7 +50,8 @@ class Memory(nn.Module):
         if not bool(starts.any()):
             return self._run(x, hidden)
         time, num = starts.shape
-        # Cut every world's row at its resets; each piece becomes a row of its own, padded at the end.
+        # Cut every world's row at its resets; each piece becomes a row of its own, padded at the
+        # end.
         cut = starts.clone()
         cut[0] = True
         piece_in_world = cut.long().cumsum(dim=0) - 1

@@ -19,8 +19,8 @@ _ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh, "silu": nn.SiLU
 class Policy(nn.Module):
     """A deterministic policy over named observation groups.
 
-    It knows which groups it reads and in which order; it never touches the others, so what is not in its
-    contract cannot leak into its actions.
+    It knows which groups it reads and in which order; it never touches the others, so what is not
+    in its contract cannot leak into its actions.
 
     Args:
         config: the architecture.

@@ -52,8 +52,8 @@ class EngineConfig:
 class BatchSim(Protocol):
     """``num_envs`` worlds of one MuJoCo model.
 
-    Fields are named as in ``mujoco.MjData`` and ``mujoco.MjModel``. Every tensor has a leading world
-    dimension, is float32 (integers keep their kind) and lives on ``device``.
+    Fields are named as in ``mujoco.MjData`` and ``mujoco.MjModel``. Every tensor has a leading
+    world dimension, is float32 (integers keep their kind) and lives on ``device``.
     """
 
     model: mujoco.MjModel
@@ -64,8 +64,8 @@ class BatchSim(Protocol):
     def read(self, field: str) -> Tensor:
         """Values of a field, ``(num_envs, ...)``; valid until the next call that changes the sim.
 
-        The warp engine returns a view of the engine's own memory, the CPU engine a copy, so treat the
-        tensor as read-only and clone what must be kept.
+        The warp engine returns a view of the engine's own memory, the CPU engine a copy, so treat
+        the tensor as read-only and clone what must be kept.
         """
         ...
 

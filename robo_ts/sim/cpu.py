@@ -53,7 +53,6 @@ class CpuSim:
         self._state_fields: dict[str, np.ndarray] = {}
         self._derived: dict[str, np.ndarray] = {}
         self._expanded: dict[str, np.ndarray] = {}
-        self._warned = np.zeros(len(_BAD), dtype=np.int64)
         self._before = np.empty_like(self._batch.state)
         for name in fields:
             self._bind(name)
@@ -101,6 +100,8 @@ class CpuSim:
         try:
             self._batch.step(nstep=substeps)
         except mjbatch.SimulationError as error:
+            if not guard:  # the failed worlds still have the state they had before the call
+                np.copyto(self._before, self._batch.state)
             self._raise(error.ids, str(error))
         if guard:
             self._look()
@@ -124,7 +125,7 @@ class CpuSim:
         if state["expanded"]:
             self._batch.set_const()
         self._batch.state[...] = state["state"].numpy()
-        self._warned = self._count_warnings()
+        self._batch.warning[...] = 0
 
     def world(self, env_id: int) -> tuple[mujoco.MjModel, mujoco.MjData]:
         model, data = self._batch.get_model(env_id), self._batch.get_data(env_id)
@@ -167,16 +168,14 @@ class CpuSim:
             )
         return array
 
-    def _count_warnings(self) -> np.ndarray:
-        return self._batch.warning[:, _BAD, 1].sum(axis=0, dtype=np.int64)
-
     def _look(self) -> None:
-        counts = self._count_warnings()
-        if (counts > self._warned).any():
-            bad = ~np.isfinite(self._batch.state).all(axis=1)
-            bad |= self._batch.warning[:, _BAD, 1].any(axis=1)
-            which = mujoco.mjtWarning(_BAD[int(np.argmax(counts - self._warned))]).name
-            self._warned = counts
+        warned = self._batch.warning[:, _BAD, 1] > 0
+        if warned.any():
+            bad = warned.any(axis=1) | ~np.isfinite(self._batch.state).all(axis=1)
+            which = mujoco.mjtWarning(_BAD[int(np.argmax(warned.sum(axis=0)))]).name
+            # Forget what was reported, so that a run that goes on is told of the next world as
+            # well.
+            self._batch.warning[...] = 0
             self._raise(np.flatnonzero(bad), f"MuJoCo reported {which}")
 
     def _raise(self, env_ids: np.ndarray, reason: str) -> None:

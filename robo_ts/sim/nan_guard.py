@@ -19,8 +19,8 @@ class NanGuardConfig:
 
     Attributes:
         enabled: look at all.
-        every: steps between two looks on a GPU, where each look waits for the device; the CPU looks at
-            every step, because there a look is almost free.
+        every: steps between two looks on a GPU, where each look waits for the device; the CPU looks
+            at every step, because there a look is almost free.
         dump_dir: folder that receives one sub-folder per incident.
         max_worlds: worlds written to a dump.
     """
@@ -57,7 +57,7 @@ def raise_diverged(
         mujoco.mj_saveModel(model, str(folder / "model.mjb"))
         arrays = {f"before_{k}": v[worst] for k, v in before.items()}
         arrays |= {f"after_{k}": v[worst] for k, v in after.items()}
-        np.savez_compressed(folder / "states.npz", env_ids=worst, **arrays)
+        np.savez_compressed(folder / "states.npz", allow_pickle=False, env_ids=worst, **arrays)
         (folder / "reason.json").write_text(
             json.dumps({"reason": reason, "env_ids": env_ids.tolist()}, indent=2)
         )
@@ -67,7 +67,7 @@ def raise_diverged(
     failure = SimulationDiverged(
         "finite states in every world",
         f"{reason} in {len(env_ids)} worlds (first: {', '.join(map(str, worst))})",
-        f"{where}; usual causes are a too large time step, too stiff contacts or extreme parameters",
+        f"{where}; usual causes: a too large time step, too stiff contacts, extreme parameters",
     )
     failure.dump = str(folder)
     raise failure

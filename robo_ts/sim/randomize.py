@@ -58,8 +58,8 @@ class Range:
 class Sampler:
     """Draws all declared parameters at once, in declaration order, from one explicit generator.
 
-    A draw for ``n`` worlds depends only on the generator's state and ``n``, never on the policy, so two
-    runs with one seed see the same worlds.
+    A draw for ``n`` worlds depends only on the generator's state and ``n``, never on the policy, so
+    two runs with one seed see the same worlds.
     """
 
     def __init__(self, ranges: Mapping[str, Range]) -> None:

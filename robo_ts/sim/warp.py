@@ -26,7 +26,7 @@ except ImportError as error:  # pragma: no cover - both are hard dependencies of
         "mujoco_warp and warp-lang", f"{error}", "pip install 'robo_ts[gpu]' or use engine=cpu"
     ) from error
 
-wp.config.quiet = True
+wp.config.log_level = wp.LOG_WARNING  # no line per kernel module
 
 # What fully determines the future of a world, next to the expanded model fields.
 _STATE = (
@@ -143,7 +143,9 @@ class WarpSim:
         guard = self._guard.enabled
         if guard:
             for name, kept in self._before.items():
-                kept.copy_(self._view(name))
+                # Where looks are rare, a world may have been bad for steps: keep the last good
+                # state.
+                kept.copy_(torch.where(self._bad, kept, self._view(name)))
 
         def run() -> None:
             for _ in range(substeps):
@@ -252,7 +254,7 @@ class WarpSim:
         self._graphs.clear()
 
     def _run(self, key: tuple[str, int], launch: Callable[[], None]) -> None:
-        """Launch kernels; on CUDA as a graph, captured after one plain run that loads the modules."""
+        """Launch kernels; on CUDA as a graph, captured after a plain run that loads the modules."""
         with wp.ScopedDevice(self._device):
             if not self._device.is_cuda:
                 launch()

@@ -17,8 +17,8 @@ class PPOConfig:
         steps_per_iteration: control steps per world and round.
         epochs: passes over each round's data.
         minibatches: parts per pass.
-        learning_rate: at the start; falls linearly to ``final_learning_rate``. Fixed by plan, because
-            rsl_rl's adaptive-KL schedule collapses on short rollouts.
+        learning_rate: at the start; falls linearly to ``final_learning_rate``. Fixed by plan,
+            because rsl_rl's adaptive-KL schedule collapses on short rollouts.
         final_learning_rate: at the end.
         gamma: discount per control step.
         lam: GAE's lambda.

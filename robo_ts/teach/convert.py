@@ -23,7 +23,8 @@ def policy_from_rsl_rl(
     activation: str = "elu",
     base_term: str = "",
 ) -> Policy:
-    """An rsl_rl ``MLPModel`` actor (its state dict) as a policy with the same deterministic actions.
+    """An rsl_rl ``MLPModel`` actor (its state dict) as a policy with the same deterministic
+    actions.
 
     Args:
         actor: ``actor_state_dict`` of a PPO checkpoint.
@@ -56,8 +57,9 @@ def policy_from_sb3(
 ) -> Policy:
     """A Stable-Baselines3 PPO or A2C checkpoint (``MlpPolicy``) as a policy.
 
-    Only the zip's ``policy.pth`` is read, with ``weights_only``; its pickled settings are not, so the
-    activation has to be told, and so have the statistics of ``VecNormalize`` (``obs_rms.mean`` and
+    Only the zip's ``policy.pth`` is read, with ``weights_only``; its pickled settings are not, so
+    the activation has to be told, and so have the statistics of ``VecNormalize`` (``obs_rms.mean``
+    and
     ``obs_rms.var``) when it was used.
 
     Raises:
@@ -81,7 +83,7 @@ def policy_from_sb3(
 
 
 def load_rsl_rl_actor(path: str | Path) -> dict[str, Tensor]:
-    """The actor's state dict of an rsl_rl PPO checkpoint file, read without running pickled code."""
+    """The actor's state dict of an rsl_rl PPO checkpoint file; runs no pickled code."""
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return checkpoint["actor_state_dict"]

@@ -13,11 +13,12 @@ from torch import Tensor
 class ResidualMLPModel(MLPModel):
     """An MLP whose output is added to a part of its own (raw) input.
 
-    A teacher that is told a good action (the hover throttle, say) need only learn what to add to it.
+    A teacher that is told a good action (the hover throttle, say) need only learn what to add to
+    it.
 
     Args:
-        base_columns: ``[begin, end]`` of the base action in the concatenated observation; one column is
-            added to every action, ``num_actions`` columns one to each.
+        base_columns: ``[begin, end]`` of the base action in the concatenated observation; one
+            column is added to every action, ``num_actions`` columns one to each.
     """
 
     def __init__(self, *args: Any, base_columns: list[int], **kwargs: Any) -> None:

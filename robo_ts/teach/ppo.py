@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from collections import deque
 from typing import Any
 
@@ -38,7 +40,10 @@ class PPOTeacher:
         self.iteration = 0
         self.obs = env.observe()
         settings = self._settings()
-        self.algorithm = PPO.construct_algorithm(self.obs, self.vec_env, settings, str(env.device))
+        with contextlib.redirect_stdout(io.StringIO()):  # it prints every layer
+            self.algorithm = PPO.construct_algorithm(
+                self.obs, self.vec_env, settings, str(env.device)
+            )
         self._successes: deque[tuple[float, int]] = deque(maxlen=50)
 
     @property
@@ -53,7 +58,7 @@ class PPOTeacher:
             group["lr"] = rate
         reward = torch.zeros((), device=self.env.device)
         algorithm.train_mode()
-        with torch.inference_mode():
+        with torch.no_grad():
             for _ in range(self.config.steps_per_iteration):
                 action = algorithm.act(self.obs)
                 self.obs, rewards, dones, extras = self.vec_env.step(action)
@@ -63,8 +68,6 @@ class PPOTeacher:
                     success = extras["episode"]["success"]
                     self._successes.append((float(success.sum()), success.numel()))
             algorithm.compute_returns(self.obs)
-        # Tensors made in inference mode cannot be part of a later graph; the storage holds copies.
-        self.obs = self.obs.clone()
         losses = algorithm.update()
         self.iteration += 1
         if not all(map(_is_finite, losses.values())):
@@ -79,7 +82,7 @@ class PPOTeacher:
             "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
             "value_loss": losses["value"],
             "surrogate_loss": losses["surrogate"],
-            "action_std": float(algorithm.get_policy().output_std.mean()),
+            "action_std": float(algorithm.get_policy().output_std.detach().mean()),
             "learning_rate": rate,
         }
 

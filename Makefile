@@ -1,0 +1,47 @@
+# make run     set up .venv and train, distil, measure and export the quadrotor
+# make test    set up .venv and run the tests
+# make check   lint, format and types
+# make wheel   build the wheel, install it in an empty environment and run it from another folder
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: install run test test-fast check format wheel bench clean
+
+install: $(STAMP)
+
+# torch first and by its exact version: left to resolve freely, pip may bring a CUDA build of several GB.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	touch $@
+
+run: install
+	$(BIN)/robo-ts pipeline task=quadrotor recipe=default
+
+test: install
+	$(BIN)/python -m pytest
+
+test-fast: install
+	$(BIN)/python -m pytest -m "not slow"
+
+check: install
+	$(BIN)/ruff check robo_ts envs scripts tests
+	$(BIN)/ruff format --check robo_ts envs scripts tests
+	$(BIN)/pyright
+
+format: install
+	$(BIN)/ruff check --fix robo_ts envs scripts tests
+	$(BIN)/ruff format robo_ts envs scripts tests
+
+wheel: install
+	bash scripts/check_wheel.sh
+
+bench: install
+	$(BIN)/robo-ts bench sim env --json benchmarks/cpu.json
+
+clean:
+	rm -rf $(VENV) dist build runs

@@ -1,0 +1,37 @@
+"""The figures of a measurement, for people and for files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from robo_ts.files import write_json
+
+_LABELS = {"raw": "raw engine", "sim": "BatchSim", "env": "whole task"}
+
+
+def print_report(figures: dict[str, Any], console: Console | None = None) -> None:
+    """Print what :func:`robo_ts.bench.run_bench` returned as a small table."""
+    hardware = figures["hardware"]
+    where = figures["device"] if figures["device"] == "cpu" else hardware["gpu"]
+    engine = figures["engine"]["name"]
+    table = Table(
+        title=f"{figures['task']}, {figures['num_envs']} worlds, {engine} engine",
+        caption=f"{hardware['cpu']}, {hardware['cores']} cores, on {where}; "
+        f"{100 * figures['resets_per_step']:.1f}% of the worlds reset per step",
+    )
+    table.add_column("")
+    table.add_column("control steps/s", justify="right")
+    table.add_column("of raw", justify="right")
+    for name, rate in figures["rates"].items():
+        share = figures.get(f"{name}_over_raw")
+        table.add_row(_LABELS[name], f"{rate:,.0f}", "" if share is None else f"{share:.2f}")
+    (console or Console()).print(table)
+
+
+def save_report(figures: dict[str, Any], path: str | Path) -> None:
+    """Write the figures as JSON, atomically."""
+    write_json(path, figures)

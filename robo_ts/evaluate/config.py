@@ -1,0 +1,35 @@
+"""Settings of an evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from robo_ts.errors import RoboTSError
+
+
+@dataclass
+class EvaluateConfig:
+    """How policies are measured.
+
+    Attributes:
+        episodes: whole episodes per policy.
+        num_envs: worlds at once; the last batch is cut to fit.
+        seed_offset: added to the run's seed, so that no measured world was trained on.
+        memory_resets: the memory ablation clears the memory every so many steps; one run each.
+        ablation_episodes: episodes per ablation.
+    """
+
+    episodes: int = 2048
+    num_envs: int = 1024
+    seed_offset: int = 1_000_000
+    memory_resets: list[int] = field(default_factory=lambda: [1, 5, 20])
+    ablation_episodes: int = 512
+
+    def __post_init__(self) -> None:
+        for name in ("episodes", "num_envs", "ablation_episodes"):
+            if getattr(self, name) < 1:
+                raise RoboTSError(f"evaluate.{name} >= 1", str(getattr(self, name)), "raise it")
+        if any(k < 1 for k in self.memory_resets):
+            raise RoboTSError(
+                "evaluate.memory_resets >= 1", str(self.memory_resets), "give steps between resets"
+            )

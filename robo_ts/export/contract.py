@@ -1,0 +1,139 @@
+"""What an exported policy expects and promises, as plain data."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from robo_ts import __version__
+from robo_ts.errors import RoboTSError
+
+if TYPE_CHECKING:  # the runtime reads this file's constants without torch
+    from robo_ts.env.observations import ObservationSpec
+    from robo_ts.policies import Policy, PolicyBundle
+
+SCHEMA = 1
+METADATA_KEY = "robo_ts"
+ONNX_FILE, CONTRACT_FILE, GOLDEN_FILE = "policy.onnx", "policy.json", "golden.npz"
+OBSERVATION, ACTION = "obs", "action"
+CLIP = (-1.0, 1.0)
+_STATES = {"none": (), "gru": ("h",), "lstm": ("h", "c")}
+
+
+def state_inputs(kind: str) -> list[str]:
+    """Names of the graph's memory inputs: none, ``h_in``, or ``h_in`` and ``c_in``."""
+    return [f"{state}_in" for state in _STATES[kind]]
+
+
+def state_outputs(kind: str) -> list[str]:
+    """Names of the graph's memory outputs, in the order of :func:`state_inputs`."""
+    return [f"{state}_out" for state in _STATES[kind]]
+
+
+def build_contract(bundle: PolicyBundle) -> dict[str, Any]:
+    """The contract of a bundle's exported policy: JSON-ready, numbers at full precision.
+
+    Args:
+        bundle: the policy and what is known of it.
+
+    Returns:
+        ``schema``, ``robo_ts`` (version), ``task``, ``task_config``, ``observation``, ``action``,
+        ``hidden`` (None without memory), ``inputs``, ``outputs``, ``policy_digest``, ``lineage``.
+        A NaN in the lineage becomes None, which JSON can say.
+
+    Raises:
+        RoboTSError: when the bundle's action contract does not describe the policy's actions, or
+            the bundle carries something that is not plain data.
+    """
+    policy = bundle.policy
+    action, hidden = _action(bundle), _hidden(policy)
+    states = hidden or {"inputs": [], "outputs": [], "shape": []}
+    contract = {
+        "schema": SCHEMA,
+        "robo_ts": __version__,
+        "task": bundle.task,
+        "task_config": bundle.task_config,
+        "observation": {
+            "input": OBSERVATION,
+            "size": policy.spec.size(),
+            "terms": _terms(policy.spec),
+        },
+        "action": action,
+        "hidden": hidden,
+        "inputs": [
+            _tensor(OBSERVATION, ["batch", policy.spec.size()]),
+            *(_tensor(name, states["shape"]) for name in states["inputs"]),
+        ],
+        "outputs": [
+            _tensor(ACTION, ["batch", policy.num_actions]),
+            *(_tensor(name, states["shape"]) for name in states["outputs"]),
+        ],
+        "policy_digest": bundle.digest(),
+        "lineage": bundle.lineage,
+    }
+    try:
+        return json.loads(json.dumps(contract), parse_constant=lambda _: None)
+    except (TypeError, ValueError) as error:
+        raise RoboTSError(
+            "a bundle whose task config, action contract and lineage are plain data",
+            str(error),
+            "keep numbers, strings, lists and dicts in them",
+        ) from error
+
+
+def _tensor(name: str, shape: list[int | str]) -> dict[str, Any]:
+    return {"name": name, "shape": list(shape), "dtype": "float32"}
+
+
+def _terms(spec: ObservationSpec) -> list[dict[str, Any]]:
+    terms, column = [], 0
+    for group in spec.values():
+        for term in group.terms:
+            terms.append(
+                {
+                    "group": group.name,
+                    "term": term.name,
+                    "column": column,
+                    "size": term.size,
+                    "unit": term.unit,
+                    "frame": term.frame,
+                    "deployable": group.deployable,
+                }
+            )
+            column += term.size
+    return terms
+
+
+def _action(bundle: PolicyBundle) -> dict[str, Any]:
+    size = bundle.policy.num_actions
+    action = {
+        "names": [f"action_{i}" for i in range(size)],
+        "meaning": "",
+        "unit": "1",
+        "low": [CLIP[0]] * size,
+        "high": [CLIP[1]] * size,
+        "rate_hz": None,
+        **bundle.action,
+    }
+    for key in ("names", "low", "high"):
+        if len(action[key]) != size:
+            raise RoboTSError(
+                f"an action contract with {size} {key}, one per action of the policy",
+                f"{len(action[key])}: {action[key]}",
+                "give the bundle the action_contract() of the task it was made for",
+            )
+    return {"output": ACTION, "size": size, "clip": list(CLIP), **action}
+
+
+def _hidden(policy: Policy) -> dict[str, Any] | None:
+    if policy.memory is None:
+        return None
+    kind = policy.memory.kind
+    return {
+        "kind": kind,
+        "inputs": state_inputs(kind),
+        "outputs": state_outputs(kind),
+        "shape": [policy.memory.layers, "batch", policy.memory.size],
+        "dtype": "float32",
+        "reset": "zeros at every episode start",
+    }

@@ -1,0 +1,211 @@
+"""A policy as one ONNX file: normaliser, network, memory step and action clip."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import io
+import json
+import logging
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from torch import Tensor, nn
+
+from robo_ts.errors import RoboTSError
+from robo_ts.export.contract import (
+    ACTION,
+    CLIP,
+    CONTRACT_FILE,
+    METADATA_KEY,
+    OBSERVATION,
+    ONNX_FILE,
+    build_contract,
+    state_inputs,
+    state_outputs,
+)
+from robo_ts.export.runtime import load
+from robo_ts.files import atomic_path, write_json
+from robo_ts.policies import Policy, PolicyBundle
+from robo_ts.policies.normalizer import Normalizer
+
+OPSET = 18
+CHECKED_BATCHES = (1, 7)
+CHECK_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What :func:`export_bundle` wrote.
+
+    Attributes:
+        onnx_path: the policy; the contract is inside it too.
+        contract_path: the contract beside it.
+        contract: the contract as plain data.
+        size_bytes: size of the ONNX file.
+        seconds: how long the export took.
+    """
+
+    onnx_path: Path
+    contract_path: Path
+    contract: dict[str, Any]
+    size_bytes: int
+    seconds: float
+
+
+def export_bundle(bundle: PolicyBundle, folder: str | Path) -> ExportResult:
+    """Write ``policy.onnx`` and ``policy.json``.
+
+    The graph takes the raw, concatenated observation ``obs (batch, n)`` in the contract's order,
+    and for policies with memory ``h_in`` (and ``c_in``) ``(layers, batch, size)``. It gives
+    ``action (batch, num_actions)``, clipped to [-1, 1], and ``h_out`` (and ``c_out``). All are
+    float32 and the batch is free. The file is compared with the policy before it gets its name.
+
+    Args:
+        bundle: the policy to export; it is left untouched.
+        folder: where to write; made when missing. It must not be a bundle's own folder.
+
+    Raises:
+        RoboTSError: for weights that are not finite, a folder that holds a bundle, a policy torch
+            cannot export, or a file that does not act like the policy.
+    """
+    began = time.perf_counter()
+    folder = Path(folder)
+    _check_folder(folder)
+    # A copy, because tracing assigns to the memory's weight list, and the CPU is the reference.
+    policy = copy.deepcopy(bundle.policy).cpu().float().eval()
+    _check_finite(policy)
+    contract = build_contract(bundle)
+    model = _graph(policy)
+    contract_path, onnx_path = folder / CONTRACT_FILE, folder / ONNX_FILE
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(contract)})
+    onnx.checker.check_model(model)
+    with atomic_path(onnx_path) as temporary:
+        temporary.write_bytes(model.SerializeToString(deterministic=True))
+        _check_against(policy, temporary)
+    write_json(contract_path, contract)
+    size = onnx_path.stat().st_size
+    return ExportResult(onnx_path, contract_path, contract, size, time.perf_counter() - began)
+
+
+class _Step(nn.Module):
+    """One control step with flat tensors in and out, as the graph sees it."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self.policy = policy
+
+    def forward(self, obs: Tensor, *hidden: Tensor) -> tuple[Tensor, ...]:
+        action, after = self.policy.step_vector(obs, hidden)
+        return action.clamp(*CLIP), *after
+
+
+def _graph(policy: Policy) -> onnx.ModelProto:
+    kind = policy.config.memory
+    hidden = policy.initial_state(2)
+    batch = torch.export.Dim("batch", min=1)
+    shapes: tuple[Any, ...] = ({0: batch},)
+    if hidden:
+        shapes += (tuple({1: batch} for _ in hidden),)
+    with _quiet() as chatter:
+        try:
+            program = torch.onnx.export(
+                _Step(policy).eval(),
+                (torch.zeros(2, policy.spec.size()), *hidden),
+                dynamo=True,
+                external_data=False,
+                opset_version=OPSET,
+                input_names=[OBSERVATION, *state_inputs(kind)],
+                output_names=[ACTION, *state_outputs(kind)],
+                dynamic_shapes=shapes,
+                verbose=False,
+            )
+        except Exception as error:  # the exporter raises whatever its passes raise
+            tail = chatter.getvalue().strip()[-500:]
+            raise RoboTSError(
+                "a policy that torch.onnx.export can trace",
+                f"{type(error).__name__}: {str(error).strip()[:500]}"
+                + (f"\n     it printed: {tail}" if tail else ""),
+                "use the layers of robo_ts.policies, or compare the torch and onnxscript versions "
+                "with pyproject.toml",
+            ) from error
+    assert program is not None
+    model = program.model_proto
+    _strip_traces(model.graph)
+    return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[io.StringIO]:
+    """Keep the exporter's progress lines, log records and warnings off the user's terminal."""
+    chatter, level = io.StringIO(), logging.root.manager.disable
+    with (
+        warnings.catch_warnings(),
+        contextlib.redirect_stdout(chatter),
+        contextlib.redirect_stderr(chatter),
+    ):
+        warnings.simplefilter("ignore")
+        logging.disable(logging.ERROR)
+        try:
+            yield chatter
+        finally:
+            logging.disable(level)
+
+
+def _strip_traces(graph: onnx.GraphProto) -> None:
+    """Drop torch's per-node stack traces: they name files of this machine."""
+    for group in (graph.node, graph.value_info, graph.input, graph.output, graph.initializer):
+        for item in group:
+            item.ClearField("doc_string")
+            del item.metadata_props[:]
+    graph.ClearField("doc_string")
+    del graph.metadata_props[:]
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+
+def _check_folder(folder: Path) -> None:
+    if (folder / "policy.safetensors").exists():
+        raise RoboTSError(
+            "a folder for the export alone",
+            f"{folder}, which holds a policy bundle whose policy.json would be overwritten",
+            "export to another folder, for example RUN/export",
+        )
+
+
+def _check_finite(policy: Policy) -> None:
+    for name, tensor in policy.state_dict().items():
+        if not bool(torch.isfinite(tensor).all()):
+            raise RoboTSError(
+                "finite weights", f"NaN or Inf in {name}", "export an earlier, sound checkpoint"
+            )
+
+
+def _check_against(policy: Policy, path: Path) -> None:
+    """Two steps with inputs like the ones seen in training, at several batch sizes."""
+    generator = torch.Generator().manual_seed(0)
+    runtime = load(path)
+    for batch in CHECKED_BATCHES:
+        runtime.reset(batch)
+        hidden = policy.initial_state(batch)
+        for _ in range(2):
+            x = torch.randn(batch, policy.spec.size(), generator=generator)
+            if isinstance(policy.normalizer, Normalizer):
+                x = policy.normalizer.mean + policy.normalizer.scale * x
+            with torch.no_grad():
+                action, hidden = policy.step_vector(x, hidden)
+            difference = np.abs(runtime.act(x.numpy()) - action.clamp(*CLIP).numpy()).max()
+            if not difference <= CHECK_TOLERANCE:
+                raise RoboTSError(
+                    f"an ONNX file whose actions are within {CHECK_TOLERANCE} of the policy's",
+                    f"a difference of {difference:.3g} at batch size {batch}",
+                    "compare the torch, onnxscript and onnxruntime versions with pyproject.toml",
+                )

@@ -1,0 +1,250 @@
+"""The settings of a run: dataclasses, composed by Hydra at the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from robo_ts.distill import DistillConfig
+from robo_ts.env import get_task, list_tasks
+from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.evaluate import EvaluateConfig
+from robo_ts.paths import CONFIG_DIR
+from robo_ts.policies import PolicyConfig
+from robo_ts.sim import EngineConfig
+from robo_ts.teach.config import PPOConfig
+
+
+@dataclass
+class GateConfig:
+    """When a teacher is good enough to learn from.
+
+    Attributes:
+        success: least success rate.
+        episodes: whole episodes it is measured on.
+    """
+
+    success: float = 0.9
+    episodes: int = 512
+
+
+@dataclass
+class ExportConfig:
+    """How an export is checked.
+
+    Attributes:
+        steps: control steps over which the file and torch fly side by side.
+        num_envs: worlds in which they do.
+        tolerance: greatest difference of any action.
+    """
+
+    steps: int = 600
+    num_envs: int = 128
+    tolerance: float = 1e-4
+
+
+@dataclass
+class PipelineConfig:
+    """One run.
+
+    Attributes:
+        task: the task's own settings; the worlds policies are measured in.
+        training: changes to the task while teaching and distilling (another reward, more of the
+            hard drones); measuring always uses ``task`` itself.
+        engine: what steps the worlds.
+        teacher: PPO's settings.
+        student: the student's architecture.
+        distill: the distiller's settings.
+        evaluate: how policies are measured.
+        export: how the export is checked.
+        gate: when the teacher is good enough.
+        teacher_bundle: distil from this bundle instead of training a teacher.
+        seed: seed of everything.
+        run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
+        torch_threads: threads of torch; 0 takes every core.
+        checkpoint_seconds: time between two checkpoints of a stage.
+    """
+
+    task: Any = None
+    training: dict[str, Any] = field(default_factory=dict)
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    teacher: PPOConfig = field(default_factory=PPOConfig)
+    student: PolicyConfig = field(default_factory=PolicyConfig)
+    distill: DistillConfig = field(default_factory=DistillConfig)
+    evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
+    export: ExportConfig = field(default_factory=ExportConfig)
+    gate: GateConfig = field(default_factory=GateConfig)
+    teacher_bundle: str = ""
+    seed: int = 0
+    run_dir: str = ""
+    torch_threads: int = 0
+    checkpoint_seconds: float = 30.0
+
+
+# Settings that change how a run is carried out but not what comes out of it.
+_NOT_RESULTS = ("run_dir", "torch_threads", "checkpoint_seconds")
+
+
+@dataclass
+class Run:
+    """A composed run.
+
+    Attributes:
+        task: the task's name.
+        recipe: the recipe's name.
+        config: the settings, ``config.task`` being the task's own dataclass.
+    """
+
+    task: str
+    recipe: str
+    config: PipelineConfig
+
+    @property
+    def training_task(self) -> Any:
+        """The task's settings while teaching and distilling."""
+        node = OmegaConf.structured(self.config.task)
+        try:
+            node = OmegaConf.merge(node, self.config.training)
+        except OmegaConfBaseException as error:
+            name = str(getattr(error, "full_key", None) or getattr(error, "key", ""))
+            raise _config_error(error, f"{name}=", _flat_keys(node), "training.") from error
+        return _to_object(node)
+
+    @property
+    def run_dir(self) -> Path:
+        """The run's folder."""
+        name = f"{self.task}-{self.recipe}-{self.config.engine.name}-seed{self.config.seed}"
+        return Path(self.config.run_dir or Path("runs") / name)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain data."""
+        return {
+            "task": self.task,
+            "recipe": self.recipe,
+            "config": dataclasses.asdict(self.config),
+        }
+
+    def to_yaml(self) -> str:
+        """Everything as YAML."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    def digest(self) -> str:
+        """Hash of the settings that determine the result."""
+        config = {k: v for k, v in self.to_dict()["config"].items() if k not in _NOT_RESULTS}
+        # Thread counts never change a result; see the contract tests.
+        config["engine"] = {k: v for k, v in config["engine"].items() if k in ("name",)}
+        text = json.dumps([self.task, self.recipe, config], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def compose_run(overrides: list[str]) -> Run:
+    """Settings from the words of a command line, such as ``task=quadrotor recipe=smoke seed=1``.
+
+    Raises:
+        RoboTSError: for an unknown task, recipe, key or a value of the wrong type.
+    """
+    words, task, recipe = _split(overrides)
+    _register(task)
+    try:
+        with initialize_config_dir(str(CONFIG_DIR.resolve()), version_base="1.3"):
+            node = compose(
+                "pipeline", overrides=[f"task={task}", f"recipe={task}/{recipe}", *words]
+            )
+        config = _to_object(node)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise _config_error(error, " ".join(words), _known_keys(task)) from error
+    run = Run(task, recipe, config)
+    _ = run.training_task
+    return run
+
+
+def _split(overrides: list[str]) -> tuple[list[str], str, str]:
+    """The words without task and recipe, and these two."""
+    words, task, recipe = [], "quadrotor", "default"
+    for word in overrides:
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise RoboTSError(
+                "settings as key=value", repr(word), "write for example seed=1 or recipe=smoke"
+            )
+        if key == "task":
+            task = value
+        elif key == "recipe":
+            recipe = value
+        elif key.startswith("training."):
+            words.append(f"++{word}")  # the recipe need not have named the key before
+        else:
+            words.append(word)
+    if task not in list_tasks():
+        raise RoboTSError("the name of a task", repr(task), did_you_mean(task, list_tasks()))
+    recipes = [path.stem for path in (CONFIG_DIR / "recipe" / task).glob("*.yaml")]
+    if recipe not in recipes:
+        raise RoboTSError(f"a recipe of task {task}", repr(recipe), did_you_mean(recipe, recipes))
+    return words, task, recipe
+
+
+def _register(task: str) -> None:
+    store = ConfigStore.instance()
+    store.store(name="pipeline_schema", node=PipelineConfig)
+    store.store(group="task", name=f"{task}_schema", node=get_task(task).config)
+
+
+def _to_object(node: DictConfig | ListConfig) -> Any:
+    """Dataclasses from a config node; a dataclass's own complaint passes through."""
+    try:
+        return OmegaConf.to_object(node)
+    except OmegaConfBaseException as error:
+        if isinstance(error.__cause__, RoboTSError):
+            raise error.__cause__ from None
+        raise
+
+
+def _known_keys(task: str) -> list[str]:
+    config = PipelineConfig(task=get_task(task).config())
+    return _flat_keys(OmegaConf.structured(config))
+
+
+def _flat_keys(node: Any, prefix: str = "") -> list[str]:
+    keys = []
+    for key, value in node.items():
+        keys.append(f"{prefix}{key}")
+        if isinstance(value, DictConfig):
+            keys += _flat_keys(value, f"{prefix}{key}.")
+    return keys
+
+
+def _config_error(error: Exception, words: str, known: list[str], prefix: str = "") -> RoboTSError:
+    """Hydra's complaint as ours: the offending key and its nearest neighbours."""
+    cause = error.__cause__ or error
+    if isinstance(cause, RoboTSError):
+        return cause
+    for word in words.split():
+        key = word.partition("=")[0].lstrip("+~")
+        if "=" in word and key not in known and not key.startswith("training"):
+            return RoboTSError("a known setting", repr(prefix + key), _near(key, known))
+    text = str(cause).splitlines()[0]
+    if "Available options" in str(cause):
+        text = " ".join(line.strip() for line in str(cause).splitlines()[:4])
+    return RoboTSError("settings that fit their types", text, f"look at {words!r} again")
+
+
+def _near(key: str, known: list[str]) -> str:
+    """Close names; otherwise all names beside the unknown one."""
+    close = did_you_mean(key, known)
+    if not close.startswith("choose"):
+        return close
+    group, dot, _ = key.rpartition(".")
+    siblings = [k for k in known if k.rpartition(".")[0] == group] if dot else []
+    siblings = siblings or [k for k in known if "." not in k]
+    return f"choose one of: {', '.join(sorted(siblings))}"

@@ -1,0 +1,158 @@
+"""The stages after training: evaluation, export, and the evaluation of the exported file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from robo_ts.env import TaskEnv, get_task
+from robo_ts.errors import RoboTSError
+from robo_ts.evaluate import (
+    Episodes,
+    PolicyActor,
+    compare_pairs,
+    memory_ablation,
+    run_episodes,
+    summarise,
+)
+from robo_ts.evaluate.actors import Actor, OnnxActor
+from robo_ts.export import (
+    compare_closed_loop,
+    export_bundle,
+    load,
+    record_golden,
+    replay_golden,
+)
+from robo_ts.files import write_json
+from robo_ts.pipeline.config import ExportConfig, Run
+from robo_ts.pipeline.run_dir import RunDir
+from robo_ts.pipeline.stages import bundle_path, env_maker
+from robo_ts.policies import PolicyBundle
+from robo_ts.progress import Progress
+
+
+def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
+    """Teacher and student in the same unseen worlds, and the student with its memory cleared."""
+    if folder.is_done("eval"):
+        return folder.result("eval")
+    begun = time.monotonic()
+    config = run.config.evaluate
+    teacher = _load(run, folder, "teacher")
+    student = _load(run, folder, "student")
+    ablations = len(config.memory_resets) + 1 if student.policy.is_recurrent else 0
+    total = 2 * config.episodes + ablations * config.ablation_episodes
+    bar = Progress("evaluate", total, "episode")
+    teacher_episodes = fly(run, PolicyActor(teacher.policy), bar)
+    student_episodes = fly(run, PolicyActor(student.policy), bar)
+    ablation = memory_ablation(
+        student.policy,
+        env_maker(run, training=False),
+        config.memory_resets,
+        config.ablation_episodes,
+        min(config.num_envs, config.ablation_episodes),
+        run.config.seed + config.seed_offset,
+        bar.update,
+    )
+    bar.close()
+    bins = get_task(run.task).bins
+    report = {
+        "teacher": summarise(teacher_episodes, bins),
+        "student": summarise(student_episodes, bins),
+        "teacher_to_student": compare_pairs(teacher_episodes, student_episodes),
+        "memory_cleared_every": ablation,
+    }
+    for name, part in report.items():
+        write_json(folder.stage("eval") / f"{name}.json", part)
+    result = {"seconds": time.monotonic() - begun, **report}
+    folder.finish("eval", result)
+    return result
+
+
+def export(run: Run, folder: RunDir) -> dict[str, Any]:
+    """One ONNX file, compared with torch step by step, then measured like the student itself."""
+    if folder.is_done("export"):
+        return folder.result("export")
+    begun = time.monotonic()
+    config = run.config.export
+    student = _load(run, folder, "student")
+    stage, make = folder.stage("export"), env_maker(run, training=False)
+    seed = run.config.seed + 3 * run.config.evaluate.seed_offset
+
+    checked = export_and_check(student, stage, make, config, seed)
+    bar = Progress("onnx    ", run.config.evaluate.episodes, "episode")
+    episodes = fly(
+        run, OnnxActor(load(stage / str(checked["file"])), student.policy.head.weight.device), bar
+    )
+    bar.close()
+    result = {
+        "seconds": time.monotonic() - begun,
+        **checked,
+        "onnx": summarise(episodes, get_task(run.task).bins),
+    }
+    write_json(folder.stage("eval") / "onnx.json", result["onnx"])
+    folder.finish("export", result)
+    return result
+
+
+def export_and_check(
+    bundle: PolicyBundle,
+    folder: Path,
+    make: Callable[[int, int], TaskEnv],
+    config: ExportConfig,
+    seed: int,
+) -> dict[str, Any]:
+    """Write the ONNX file with contract and golden trace, replay the trace, fly file and torch
+    together.
+
+    Raises:
+        RoboTSError: when file and torch differ by more than the tolerance.
+    """
+    exported = export_bundle(bundle, folder)
+    env = make(4, seed)
+    record_golden(bundle, env, folder=folder, seed=seed)
+    env.close()
+    golden = replay_golden(folder)
+    if golden > config.tolerance:
+        raise RoboTSError(
+            f"a golden trace replayed within {config.tolerance:g}",
+            f"a difference of {golden:.1e}",
+            "update onnxruntime or raise export.tolerance",
+        )
+    env = make(config.num_envs, seed)
+    flown = compare_closed_loop(
+        bundle, exported.onnx_path, env, config.steps, seed, config.tolerance
+    )
+    env.close()
+    return {
+        "file": exported.onnx_path.name,
+        "bytes": exported.size_bytes,
+        "golden_max_abs_diff": golden,
+        "max_abs_diff_vs_torch": flown.max_abs_diff,
+        "steps_compared": flown.steps_compared,
+    }
+
+
+def fly(run: Run, actor: Actor, bar: Progress | None = None) -> Episodes:
+    """The run's evaluation episodes: the same worlds for every actor."""
+    config = run.config.evaluate
+    return run_episodes(
+        actor,
+        env_maker(run, training=False),
+        config.episodes,
+        config.num_envs,
+        run.config.seed + config.seed_offset,
+        bar.update if bar else None,
+    )
+
+
+def _load(run: Run, folder: RunDir, stage: str) -> PolicyBundle:
+    """A training stage's bundle, checked against the task and moved to the engine's device."""
+    folder.result(stage)
+    bundle = PolicyBundle.load(bundle_path(folder, stage))
+    env = env_maker(run, training=False)(1, 0)
+    bundle.check_fits(run.task, env.spec, env.num_actions)
+    bundle.policy.to(env.device)
+    env.close()
+    return bundle

@@ -1,0 +1,52 @@
+"""Evaluate or export one bundle, without a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from robo_ts.env import get_task
+from robo_ts.evaluate import PolicyActor, summarise
+from robo_ts.files import write_json
+from robo_ts.pipeline.config import Run
+from robo_ts.pipeline.measure import export_and_check, fly
+from robo_ts.pipeline.show import print_result
+from robo_ts.pipeline.stages import env_maker
+from robo_ts.policies import PolicyBundle
+from robo_ts.progress import Progress, set_threads
+
+
+def evaluate_bundle(run: Run, path: Path, out: str) -> int:
+    """Measure one bundle in the worlds of ``run``; writes JSON when ``out`` names a file."""
+    set_threads(run.config.torch_threads)
+    bundle = _load(run, path)
+    bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
+    report = summarise(fly(run, PolicyActor(bundle.policy), bar), get_task(run.task).bins)
+    bar.close()
+    print_result(str(path), {bundle.lineage.get("kind", "policy"): report})
+    if out:
+        write_json(out, {"bundle": bundle.digest(), "seed": run.config.seed, **report})
+        print(f"written to {out}")
+    return 0
+
+
+def export_one(run: Run, path: Path, out: str) -> int:
+    """Export one bundle to the folder ``out`` (``export`` inside the bundle when left out)."""
+    set_threads(run.config.torch_threads)
+    bundle = _load(run, path)
+    folder = Path(out or path / "export")
+    make = env_maker(run, training=False)
+    checked = export_and_check(bundle, folder, make, run.config.export, run.config.seed)
+    print(
+        f"{folder / checked['file']}: differs from torch by at most "
+        f"{checked['max_abs_diff_vs_torch']:.1e} over {checked['steps_compared']} steps"
+    )
+    return 0
+
+
+def _load(run: Run, path: Path) -> PolicyBundle:
+    bundle = PolicyBundle.load(path)
+    env = env_maker(run, training=False)(1, 0)
+    bundle.check_fits(run.task, env.spec, env.num_actions)
+    bundle.policy.to(env.device)
+    env.close()
+    return bundle

@@ -1,0 +1,227 @@
+"""The stages of a run. Each can be killed at any moment and goes on where its checkpoint stands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from robo_ts.distill import Distiller, PolicyTeacher
+from robo_ts.env import TaskEnv, get_task
+from robo_ts.env.adapters.rsl_rl import RslRlEnv
+from robo_ts.errors import GateFailed
+from robo_ts.evaluate import PolicyActor, run_episodes, summarise
+from robo_ts.pipeline.config import Run
+from robo_ts.pipeline.lineage import command, commit
+from robo_ts.pipeline.run_dir import RunDir
+from robo_ts.policies import Policy, PolicyBundle
+from robo_ts.progress import MetricsLog, Progress
+from robo_ts.teach.ppo import PPOTeacher
+
+
+class Learner(Protocol):
+    """What a training stage drives: PPO or the distiller."""
+
+    iteration: int
+
+    @property
+    def samples(self) -> int: ...
+
+    def learn_one(self) -> dict[str, float]: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+def env_maker(run: Run, training: bool) -> Callable[[int, int], TaskEnv]:
+    """``(num_envs, seed) -> env``, of the task as measured or as trained on."""
+    spec = get_task(run.task)
+    config = run.training_task if training else run.config.task
+
+    def make(num_envs: int, seed: int) -> TaskEnv:
+        return spec.build(config, num_envs, run.config.engine, seed)
+
+    return make
+
+
+def teach(run: Run, folder: RunDir) -> dict[str, Any]:
+    """Train the teacher (or take the given one), save its bundle, measure it against the gate.
+
+    Raises:
+        GateFailed: when the teacher is too weak; its bundle is kept.
+    """
+    if folder.is_done("teacher"):
+        return folder.result("teacher")
+    if run.config.teacher_bundle:
+        bundle = PolicyBundle.load(run.config.teacher_bundle)
+        seconds, samples = 0.0, 0
+    else:
+        bundle, seconds, samples = _train_teacher(run, folder)
+    env = env_maker(run, training=False)(1, 0)
+    bundle.check_fits(run.task, env.spec, env.num_actions)
+    env.close()
+    measured = measure_gate(run, bundle.policy)
+    bundle.lineage["gate"] = measured["success"]
+    bundle.save(folder.stage("teacher") / "bundle")
+    check_gate(run, measured["success"], folder)
+    result = {
+        "seconds": seconds,
+        "samples": samples,
+        "gate": measured["success"],
+        "digest": bundle.digest(),
+    }
+    folder.finish("teacher", result)
+    return result
+
+
+def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
+    config, spec = run.config.teacher, get_task(run.task)
+    env = env_maker(run, training=True)(config.num_envs, run.config.seed)
+    env.reset()
+    learner = PPOTeacher(env, spec.obs_groups, config, run.config.seed)
+    seconds = _learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
+    bundle = _bundle(run, env, learner.policy(), "teacher", seconds, learner.samples)
+    env.close()
+    return bundle, seconds, learner.samples
+
+
+def measure_gate(run: Run, policy: Policy) -> dict[str, Any]:
+    """The teacher's success in worlds that neither training nor evaluation uses."""
+    gate, evaluate = run.config.gate, run.config.evaluate
+    episodes = run_episodes(
+        PolicyActor(policy),
+        env_maker(run, training=False),
+        gate.episodes,
+        min(gate.episodes, evaluate.num_envs),
+        run.config.seed + 2 * evaluate.seed_offset,
+    )
+    return summarise(episodes)
+
+
+def check_gate(run: Run, success: dict[str, Any], folder: RunDir) -> None:
+    """Stop when the teacher is too weak.
+
+    Raises:
+        GateFailed: saying by how much and what to try.
+    """
+    needed, got = run.config.gate.success, success["mean"]
+    if got < needed:
+        raise GateFailed(
+            f"a teacher that succeeds in at least {needed:.1%} of the episodes (gate.success)",
+            f"{got:.1%} of {success['episodes']} "
+            f"(95% interval {success['ci95'][0]:.1%} to {success['ci95'][1]:.1%}), "
+            f"{needed - got:.1%} too few; it is kept in {folder.stage('teacher') / 'bundle'}",
+            "train longer (teacher.iterations), look at teacher/metrics.jsonl, mend the reward, or "
+            "lower gate.success if a weak teacher is meant; then choose another run_dir",
+        )
+
+
+def distill(run: Run, folder: RunDir) -> dict[str, Any]:
+    """Make the student of the run's teacher and save its bundle."""
+    if folder.is_done("student"):
+        return folder.result("student")
+    parent = folder.result("teacher")
+    config, spec = run.config.distill, get_task(run.task)
+    teacher = PolicyBundle.load(folder.stage("teacher") / "bundle")
+    env = env_maker(run, training=True)(config.num_envs, run.config.seed + 1)
+    env.reset()
+    env.scatter_episode_steps()
+    teacher.policy.to(env.device)
+    torch.manual_seed(run.config.seed)
+    student = Policy(
+        run.config.student, env.spec.select(spec.obs_groups["student"]), env.num_actions
+    ).to(env.device)
+    learner = Distiller(
+        RslRlEnv(env),
+        PolicyTeacher(teacher.policy, env.num_envs),
+        student,
+        config,
+        run.config.seed,
+    )
+    seconds = _learn(run, folder, "student", learner, config.iterations, ("loss", "success"))
+    bundle = _bundle(run, env, student, "student", seconds, learner.samples)
+    bundle.lineage["teacher"] = parent["digest"]
+    bundle.save(folder.stage("student") / "bundle")
+    env.close()
+    result = {
+        "seconds": seconds,
+        "samples": learner.samples,
+        "parameters": student.num_parameters(),
+        "digest": bundle.digest(),
+    }
+    folder.finish("student", result)
+    return result
+
+
+def _learn(
+    run: Run,
+    folder: RunDir,
+    stage: str,
+    learner: Learner,
+    iterations: int,
+    shown: tuple[str, ...],
+) -> float:
+    """Rounds until the plan is fulfilled, with checkpoints. Returns the seconds of all attempts."""
+    saved = folder.load_checkpoint(stage)
+    before = 0.0
+    if saved is not None:
+        learner.load_state_dict(saved["learner"])
+        before = float(saved["seconds"])
+    begun = last = time.monotonic()
+    log = MetricsLog(folder.stage(stage), folder.path / "tensorboard" / stage, learner.iteration)
+    per_round = None
+    bar = Progress(f"{stage:8s}", iterations, "round", learner.iteration)
+    try:
+        while learner.iteration < iterations:
+            samples = learner.samples
+            numbers = learner.learn_one()
+            per_round = learner.samples - samples
+            now = time.monotonic()
+            elapsed = before + now - begun
+            numbers["seconds"] = elapsed
+            log.write(learner.iteration, learner.samples, numbers)
+            rate = per_round * (bar.rate or 0.0)
+            bar.update(1, **{k: numbers[k] for k in shown if k in numbers}, steps_per_s=rate)
+            if now - last >= run.config.checkpoint_seconds and learner.iteration < iterations:
+                state = {"learner": learner.state_dict(), "seconds": elapsed}
+                folder.save_checkpoint(stage, state)
+                last = time.monotonic()
+    finally:
+        bar.close()
+        log.close()
+    seconds = before + time.monotonic() - begun
+    # Between this moment and done.json the stage must not have to learn its last rounds again.
+    folder.save_checkpoint(stage, {"learner": learner.state_dict(), "seconds": seconds})
+    return seconds
+
+
+def _bundle(
+    run: Run, env: TaskEnv, policy: Policy, kind: str, seconds: float, samples: int
+) -> PolicyBundle:
+    return PolicyBundle(
+        policy=policy.cpu().eval(),
+        task=run.task,
+        task_config=asdict(run.config.task),
+        action=env.action_contract(),
+        lineage={
+            "kind": kind,
+            "recipe": run.recipe,
+            "seed": run.config.seed,
+            "config_digest": run.digest(),
+            "engine": run.config.engine.name,
+            "command": command(),
+            "commit": commit(),
+            "seconds": seconds,
+            "samples": samples,
+        },
+    )
+
+
+def bundle_path(folder: RunDir, stage: str) -> Path:
+    """Where a training stage's bundle lies."""
+    return folder.stage(stage) / "bundle"

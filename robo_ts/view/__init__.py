@@ -1,0 +1,1 @@
+"""Pictures of what happened: the run's report."""

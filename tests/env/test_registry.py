@@ -1,0 +1,104 @@
+"""Which tasks exist, how they are built, and how other packages add theirs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+from robo_ts.env import get_task, list_tasks, make_env, registry
+from robo_ts.env.registry import register_gymnasium
+from robo_ts.envs.quadrotor import QuadrotorConfig
+from robo_ts.errors import RoboTSError
+from robo_ts.sim import EngineConfig
+
+FOREIGN_TASK = """
+import dataclasses
+from robo_ts.envs.quadrotor import TASK as QUADROTOR
+
+TASK = dataclasses.replace(QUADROTOR, name="juggling", gym_id="Theirs/Juggling-v0")
+"""
+
+
+def test_every_listed_task_can_be_loaded_under_its_own_name() -> None:
+    assert "quadrotor" in list_tasks()
+    for name in list_tasks():
+        task = get_task(name)
+        assert task.name == name
+        assert task.description
+        task.config()
+
+
+def test_an_unknown_task_suggests_close_names() -> None:
+    with pytest.raises(RoboTSError) as caught:
+        get_task("quadroter")
+    assert "'quadroter'" in caught.value.got
+    assert "did you mean quadrotor?" in caught.value.fix
+
+
+def test_a_name_close_to_nothing_lists_all_tasks() -> None:
+    with pytest.raises(RoboTSError, match=r"choose one of: .*quadrotor"):
+        get_task("xyz")
+
+
+def test_make_env_starts_every_world(engine: EngineConfig) -> None:
+    env = make_env("quadrotor", 3, QuadrotorConfig(episode_steps=8), engine, seed=1)
+    assert env.num_envs == 3
+    assert env.max_episode_steps == 8
+    assert (env.observe()["proprioception"] != 0).any(dim=1).all()
+    env.close()
+
+
+def test_a_config_of_another_task_is_refused_with_the_right_class() -> None:
+    with pytest.raises(RoboTSError) as caught:
+        make_env("quadrotor", 1, config={"episode_steps": 8})
+    assert "QuadrotorConfig" in caught.value.expected
+    assert caught.value.got == "dict"
+    assert "robo_ts.envs.quadrotor.config.QuadrotorConfig" in caught.value.fix
+
+
+def test_zero_worlds_are_refused() -> None:
+    with pytest.raises(RoboTSError, match="num_envs >= 1"):
+        make_env("quadrotor", 0)
+
+
+def test_a_package_adds_a_task_through_an_entry_point(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: EngineConfig
+) -> None:
+    (tmp_path / "their_juggling.py").write_text(FOREIGN_TASK)
+    info = tmp_path / "their_juggling-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their_juggling\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[robo_ts.tasks]\njuggling = their_juggling:TASK\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert "juggling" in list_tasks()
+    assert get_task("juggling").gym_id == "Theirs/Juggling-v0"
+    make_env("juggling", 1, engine=engine).close()
+
+
+def test_the_way_to_add_a_task_is_documented() -> None:
+    assert '[project.entry-points."robo_ts.tasks"]' in (registry.__doc__ or "")
+
+
+def test_gymnasium_knows_every_own_task_however_often_they_are_registered(
+    monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.delitem(gymnasium.registry, "RoboTS/Quadrotor-v0", raising=False)
+    register_gymnasium()
+    register_gymnasium()
+    assert not [w for w in recwarn if "Overriding" in str(w.message)]
+    gymnasium.make("RoboTS/Quadrotor-v0").close()
+    gymnasium.make_vec("RoboTS/Quadrotor-v0", num_envs=8).close()
+
+
+def test_a_fresh_process_finds_the_tasks_by_the_module_in_the_id() -> None:
+    code = (
+        "import gymnasium;"
+        "gymnasium.make('robo_ts.env.adapters.gymnasium:RoboTS/Quadrotor-v0').reset()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

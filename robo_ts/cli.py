@@ -28,8 +28,6 @@ _COMMANDS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Entry point. Returns the exit status: 0, 1 for a failed gate, 2 for bad input."""
-    # Idle threads of torch's pool otherwise spin on the cores the simulation wants.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     words = _parser().parse_args(argv)
     try:

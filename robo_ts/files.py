@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +46,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
         else:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def write_json(path: str | Path, data: Any) -> None:
@@ -100,7 +104,25 @@ def _sync(path: Path) -> None:
 
 
 def _swap_folders(new: Path, old: Path) -> None:
+    """Put ``new`` in the place of ``old``; at no moment, where the system can, is there neither."""
+    if _exchange(new, old):
+        return  # the old folder now bears the temporary name, and goes with it
     aside = old.with_name(f".{old.name}.{os.getpid()}.old")
     old.replace(aside)
-    new.replace(old)
+    try:
+        new.replace(old)
+    except BaseException:
+        aside.replace(old)
+        raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchange(one: Path, two: Path) -> bool:
+    """Swap two paths in one step (Linux's renameat2); False where the system cannot."""
+    if sys.platform != "linux":
+        return False
+    rename = getattr(ctypes.CDLL(None), "renameat2", None)
+    at_cwd, exchange = -100, 2
+    return rename is not None and not rename(
+        at_cwd, os.fsencode(one), at_cwd, os.fsencode(two), exchange
+    )

@@ -53,11 +53,6 @@ class Progress:
             self._bar.set_postfix({k: f"{v:.3g}" for k, v in numbers.items()}, refresh=False)
         self._bar.update(count)
 
-    @property
-    def rate(self) -> float | None:
-        """Units per second, smoothed; None before the first one."""
-        return self._bar.format_dict["rate"]
-
     def close(self) -> None:
         """Leave the bar as it is."""
         self._bar.close()

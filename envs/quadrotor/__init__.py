@@ -7,7 +7,6 @@ from robo_ts.envs.quadrotor.task import Quadrotor
 TASK = TaskSpec(
     name="quadrotor",
     description="hold and track a position with a quadrotor nobody has seen before",
-    gym_id="RoboTS/Quadrotor-v0",
     config=QuadrotorConfig,
     build=Quadrotor,
     obs_groups={

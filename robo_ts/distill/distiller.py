@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -179,7 +180,8 @@ class Distiller:
         """Restore :meth:`state_dict`; what follows is bit-identical to a run that never stopped."""
         self.iteration = state["iteration"]
         self.student.load_state_dict(state["student"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        # A copy, because torch would go on to change the loaded moments in place.
+        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
         self.dataset.load_state_dict(state["dataset"])
         self.rollin.load_state_dict(state["rollin"])
         self.teacher.load_state_dict(state["teacher"])

@@ -69,6 +69,9 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
             )
         return self._groups[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._groups
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._groups)
 

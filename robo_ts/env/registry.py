@@ -10,7 +10,6 @@ packages add tasks through the entry-point group ``robo_ts.tasks``, in their ``p
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -19,6 +18,7 @@ from typing import Any
 from robo_ts.env.base import TaskEnv
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim import EngineConfig
+from robo_ts.tasks import gym_id, task_folders
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,6 @@ class TaskSpec:
     Attributes:
         name: the word users type.
         description: one line for ``robo-ts list``.
-        gym_id: the gymnasium id.
         config: dataclass with the task's settings.
         build: ``(config, num_envs, engine, seed) -> TaskEnv``.
         obs_groups: which groups each learner reads: ``actor``, ``critic``, ``teacher``,
@@ -38,16 +37,20 @@ class TaskSpec:
 
     name: str
     description: str
-    gym_id: str
     config: type
     build: Callable[[Any, int, EngineConfig, int], TaskEnv]
     obs_groups: dict[str, list[str]] = field(default_factory=dict)
     bins: dict[str, list[float]] = field(default_factory=dict)
 
+    @property
+    def gym_id(self) -> str:
+        """The task's gymnasium id."""
+        return gym_id(self.name)
+
 
 def list_tasks() -> list[str]:
     """Names of all tasks that can be built, own ones and those of installed packages."""
-    return sorted(set(_own()) | set(_foreign()))
+    return sorted(set(task_folders()) | set(_foreign()))
 
 
 def get_task(name: str) -> TaskSpec:
@@ -56,7 +59,7 @@ def get_task(name: str) -> TaskSpec:
     Raises:
         RoboTSError: when there is none.
     """
-    if name in _own():
+    if name in task_folders():
         return importlib.import_module(f"robo_ts.envs.{name}").TASK
     foreign = _foreign()
     if name in foreign:
@@ -91,27 +94,6 @@ def make_env(
     env = task.build(config, num_envs, engine or EngineConfig(), seed)
     env.reset()
     return env
-
-
-def register_gymnasium() -> None:
-    """Give every own task its gymnasium id; safe to call twice."""
-    import gymnasium
-
-    for name in _own():
-        task = get_task(name)
-        if task.gym_id not in gymnasium.registry:
-            gymnasium.register(
-                id=task.gym_id,
-                entry_point="robo_ts.env.adapters.gymnasium:SingleEnv",
-                vector_entry_point="robo_ts.env.adapters.gymnasium:BatchedEnv",
-                kwargs={"task": name},
-                disable_env_checker=True,
-            )
-
-
-def _own() -> list[str]:
-    package = importlib.import_module("robo_ts.envs")
-    return [module.name for module in pkgutil.iter_modules(package.__path__) if module.ispkg]
 
 
 def _foreign() -> dict[str, metadata.EntryPoint]:

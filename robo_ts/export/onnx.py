@@ -114,7 +114,7 @@ def _graph(policy: Policy) -> onnx.ModelProto:
     shapes: tuple[Any, ...] = ({0: batch},)
     if hidden:
         shapes += (tuple({1: batch} for _ in hidden),)
-    with _quiet() as chatter:
+    with _quiet():
         try:
             program = torch.onnx.export(
                 _Step(policy).eval(),
@@ -128,11 +128,11 @@ def _graph(policy: Policy) -> onnx.ModelProto:
                 verbose=False,
             )
         except Exception as error:  # the exporter raises whatever its passes raise
-            tail = chatter.getvalue().strip()[-500:]
+            cause = error.__cause__ or error  # its own message is a page of advice
+            first_line = str(cause).strip().partition("\n")[0]
             raise RoboTSError(
                 "a policy that torch.onnx.export can trace",
-                f"{type(error).__name__}: {str(error).strip()[:500]}"
-                + (f"\n     it printed: {tail}" if tail else ""),
+                f"{type(cause).__name__}: {first_line}",
                 "use the layers of robo_ts.policies, or compare the torch and onnxscript versions "
                 "with pyproject.toml",
             ) from error
@@ -143,18 +143,18 @@ def _graph(policy: Policy) -> onnx.ModelProto:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[io.StringIO]:
+def _quiet() -> Iterator[None]:
     """Keep the exporter's progress lines, log records and warnings off the user's terminal."""
-    chatter, level = io.StringIO(), logging.root.manager.disable
+    level = logging.root.manager.disable
     with (
         warnings.catch_warnings(),
-        contextlib.redirect_stdout(chatter),
-        contextlib.redirect_stderr(chatter),
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
     ):
         warnings.simplefilter("ignore")
         logging.disable(logging.ERROR)
         try:
-            yield chatter
+            yield
         finally:
             logging.disable(level)
 

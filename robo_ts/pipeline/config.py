@@ -118,7 +118,8 @@ class Run:
             node = OmegaConf.merge(node, self.config.training)
         except OmegaConfBaseException as error:
             name = str(getattr(error, "full_key", None) or getattr(error, "key", ""))
-            raise _config_error(error, f"{name}=", _flat_keys(node), "training.") from error
+            known = _flat_keys(node, "training.")
+            raise _config_error(error, f"training.{name}=", known) from error
         return _to_object(node)
 
     @property
@@ -231,8 +232,9 @@ def _config_error(error: Exception, words: str, known: list[str], prefix: str = 
         return cause
     for word in words.split():
         key = word.partition("=")[0].lstrip("+~")
-        if "=" in word and key not in known and not key.startswith("training"):
-            return RoboTSError("a known setting", repr(prefix + key), _near(key, known))
+        mine = key.startswith("training") and "training" in known  # any key may follow there
+        if "=" in word and key not in known and not mine:
+            return RoboTSError("a known setting", repr(key), _near(key, known))
     text = str(cause).splitlines()[0]
     if "Available options" in str(cause):
         text = " ".join(line.strip() for line in str(cause).splitlines()[:4])

@@ -174,18 +174,16 @@ def _learn(
         before = float(saved["seconds"])
     begun = last = time.monotonic()
     log = MetricsLog(folder.stage(stage), folder.path / "tensorboard" / stage, learner.iteration)
-    per_round = None
     bar = Progress(f"{stage:8s}", iterations, "round", learner.iteration)
     try:
         while learner.iteration < iterations:
-            samples = learner.samples
+            samples, round_begun = learner.samples, time.monotonic()
             numbers = learner.learn_one()
-            per_round = learner.samples - samples
             now = time.monotonic()
             elapsed = before + now - begun
             numbers["seconds"] = elapsed
             log.write(learner.iteration, learner.samples, numbers)
-            rate = per_round * (bar.rate or 0.0)
+            rate = (learner.samples - samples) / (now - round_begun)
             bar.update(1, **{k: numbers[k] for k in shown if k in numbers}, steps_per_s=rate)
             if now - last >= run.config.checkpoint_seconds and learner.iteration < iterations:
                 state = {"learner": learner.state_dict(), "seconds": elapsed}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,16 @@ class PolicyBundle:
             return _rebuild(folder, card, device)
         except BundleError:
             raise
-        except (RoboTSError, SafetensorError, KeyError, TypeError, RuntimeError, OSError) as error:
+        except (
+            RoboTSError,
+            SafetensorError,
+            AttributeError,
+            KeyError,
+            OSError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
             raise BundleError(
                 f"an undamaged policy bundle in {folder}",
                 f"{type(error).__name__}: {error}",
@@ -92,10 +103,9 @@ class PolicyBundle:
             ) from error
 
     def digest(self) -> str:
-        """Hash of weights and contracts; it names this very policy in lineages."""
-        import hashlib
-
-        digest = hashlib.sha256(self.policy.spec.digest().encode())
+        """Hash of architecture, observation contract and weights; it names this very policy."""
+        shape = json.dumps([asdict(self.policy.config), self.policy.spec.digest()])
+        digest = hashlib.sha256(shape.encode())
         for name, tensor in sorted(self.policy.state_dict().items()):
             digest.update(name.encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
@@ -112,6 +122,13 @@ class PolicyBundle:
                 f"a policy of task {task!r}", f"one of task {self.task!r}", "give a fitting bundle"
             )
         mine = self.policy.spec
+        missing = [name for name in mine if name not in spec]
+        if missing:
+            raise BundleError(
+                f"the observation groups {list(mine)}, which the policy reads",
+                f"a task that emits {list(spec)}",
+                "use the version of the task the bundle was made with, or train anew",
+            )
         theirs = spec.select(mine)
         if mine.digest() != theirs.digest():
             wrong = [name for name in mine if mine[name] != theirs[name]]

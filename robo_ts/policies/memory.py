@@ -67,13 +67,18 @@ class Memory(nn.Module):
             (piece.reshape(-1),), torch.ones_like(piece).reshape(-1), accumulate=True
         )
 
-        keep = (~starts[0]).to(x.dtype)[None, :, None]
         state = []
-        for part in hidden:
+        for part in masked(hidden, starts[0]):
             rows = x.new_zeros(self.layers, count, self.size)
-            state.append(rows.index_copy(1, first_piece, part * keep))
+            state.append(rows.index_copy(1, first_piece, part))
         longest = int(lengths.max())
         padded = x.new_zeros(longest, count, x.shape[-1]).index_put((place, piece), x)
+        if self.kind == "gru" and self.layers == 1:
+            # Packing is several times slower on a CPU. It is needed only for the state after a
+            # padded row; here that state is the row's last output.
+            out, _ = self._run(padded, tuple(state))
+            outputs = out[place, piece]
+            return outputs, (outputs[-1:],)
         packed = pack_padded_sequence(padded, lengths.cpu(), enforce_sorted=False)
         out, last = self._run(packed, tuple(state))
         assert isinstance(out, PackedSequence)
@@ -90,8 +95,8 @@ class Memory(nn.Module):
 
 def masked(hidden: Hidden, done: Tensor) -> Hidden:
     """The state with the rows of finished episodes cleared; ``done (num,)`` bool."""
-    keep = (~done)[None, :, None]
-    return tuple(part * keep for part in hidden)
+    # Not a product with the mask: zero times NaN is NaN.
+    return tuple(torch.where(done[None, :, None], torch.zeros_like(part), part) for part in hidden)
 
 
 def detached(hidden: Hidden) -> Hidden:

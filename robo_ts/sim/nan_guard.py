@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +87,11 @@ def load_dump(folder: str | Path) -> tuple[mujoco.MjModel, dict[str, np.ndarray]
             str(folder),
             "give the folder named in the error message of the run",
         )
-    model = mujoco.MjModel.from_binary_path(str(folder / "model.mjb"))
-    with np.load(folder / "states.npz", allow_pickle=False) as arrays:
-        return model, {key: arrays[key] for key in arrays.files}
+    try:
+        model = mujoco.MjModel.from_binary_path(str(folder / "model.mjb"))
+        with np.load(folder / "states.npz", allow_pickle=False) as arrays:
+            return model, {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise RoboTSError(
+            f"an undamaged dump in {folder}", str(error), "run again to get a new one"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,16 @@ from robo_ts.errors import BundleError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.normalizer import Normalizer
 
+# What reading a file that is damaged, foreign or full of code may raise.
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+)
 
 def policy_from_rsl_rl(
     actor: dict[str, Tensor],
@@ -69,10 +80,16 @@ def policy_from_sb3(
         with zipfile.ZipFile(path) as archive:
             raw = archive.read("policy.pth")
         weights = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
-    except (OSError, KeyError, zipfile.BadZipFile, RuntimeError) as error:
+    except (zipfile.BadZipFile, *_UNREADABLE) as error:
         raise BundleError(
             f"a Stable-Baselines3 zip with policy.pth at {path}", str(error), "save the model again"
         ) from error
+    if "action_net.weight" not in weights:
+        raise BundleError(
+            "a Stable-Baselines3 PPO or A2C checkpoint with an action_net",
+            f"weights {sorted(weights)[:4]}, ...",
+            "give a PPO or A2C model; other algorithms cannot be converted",
+        )
     layers = _linear_layers(weights, "mlp_extractor.policy_net.")
     layers.append((weights["action_net.weight"], weights["action_net.bias"]))
     policy = _mlp_policy(layers, spec, num_actions, activation, "", "Stable-Baselines3")
@@ -87,7 +104,7 @@ def load_rsl_rl_actor(path: str | Path) -> dict[str, Tensor]:
     try:
         checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         return checkpoint["actor_state_dict"]
-    except (OSError, KeyError, RuntimeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise BundleError(
             f"an rsl_rl PPO checkpoint with actor_state_dict at {path}",
             f"{type(error).__name__}: {error}",

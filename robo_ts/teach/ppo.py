@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 from collections import deque
 from typing import Any
@@ -113,7 +114,8 @@ class PPOTeacher:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; what follows equals a run that never stopped."""
         self.iteration = state["iteration"]
-        self.algorithm.load(state["algorithm"], None, True)
+        # A copy, because torch would go on to change the loaded moments in place.
+        self.algorithm.load(copy.deepcopy(state["algorithm"]), None, True)
         self.env.load_state_dict(state["env"])
         for name, value in state["obs"].items():
             self.obs[name] = value.to(self.env.device)

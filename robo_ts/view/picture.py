@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,7 @@ def _trail(world, points: np.ndarray) -> None:
     import mujoco
 
     points = points[:: max(1, len(points) // 60)]
-    for k, (a, b) in enumerate(zip(points[:-1], points[1:], strict=True)):
+    for k, (a, b) in enumerate(pairwise(points)):
         if np.linalg.norm(b - a) > 1e-4:
             share = k / len(points)
             geom = world.add_geom(type=mujoco.mjtGeom.mjGEOM_CAPSULE, size=[0.006, 0, 0])

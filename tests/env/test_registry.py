@@ -10,16 +10,16 @@ import gymnasium
 import pytest
 
 from robo_ts.env import get_task, list_tasks, make_env, registry
-from robo_ts.env.registry import register_gymnasium
 from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import EngineConfig
+from robo_ts.tasks import register_gymnasium
 
 FOREIGN_TASK = """
 import dataclasses
 from robo_ts.envs.quadrotor import TASK as QUADROTOR
 
-TASK = dataclasses.replace(QUADROTOR, name="juggling", gym_id="Theirs/Juggling-v0")
+TASK = dataclasses.replace(QUADROTOR, name="juggling")
 """
 
 
@@ -76,7 +76,7 @@ def test_a_package_adds_a_task_through_an_entry_point(
     monkeypatch.syspath_prepend(tmp_path)
 
     assert "juggling" in list_tasks()
-    assert get_task("juggling").gym_id == "Theirs/Juggling-v0"
+    assert get_task("juggling").name == "juggling"
     make_env("juggling", 1, engine=engine).close()
 
 

@@ -26,7 +26,7 @@ from tensordict import TensorDict
 
 from robo_ts.env.adapters._numpy import to_action, to_numpy
 from robo_ts.env.base import TaskEnv
-from robo_ts.env.registry import get_task, make_env, register_gymnasium
+from robo_ts.env.registry import get_task, make_env
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim import EngineConfig
 
@@ -312,6 +312,3 @@ def _check_options(options: dict[str, Any] | None, known: tuple[str, ...]) -> No
         if name not in known:
             fix = did_you_mean(name, known) if known else "leave options out"
             raise RoboTSError("a known option of reset()", repr(name), fix)
-
-
-register_gymnasium()

@@ -1,0 +1,134 @@
+"""Contract 5: the hidden states of teacher and student cross an update; masks alone clear them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from tensordict import TensorDict
+from torch import Tensor
+
+from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher, RollinConfig
+from robo_ts.env import TaskEnv
+from robo_ts.env.adapters.rsl_rl import RslRlEnv
+from robo_ts.policies import Policy, PolicyConfig
+
+MakeEnv = Callable[..., TaskEnv]
+N, STEPS = 10, 7  # a round is no multiple of an episode
+
+
+class Recorder(PolicyTeacher):
+    """A teacher that remembers what it saw, said and was told."""
+
+    def __init__(self, policy: Policy, num_envs: int) -> None:
+        super().__init__(policy, num_envs)
+        self.seen: list[TensorDict] = []
+        self.said: list[Tensor] = []
+        self.done: list[Tensor] = []
+
+    def label(self, obs: TensorDict) -> tuple[Tensor, Tensor]:
+        label, valid = super().label(obs)
+        self.seen.append(obs.clone())
+        self.said.append(label.clone())
+        return label, valid
+
+    def reset(self, done: Tensor) -> None:
+        super().reset(done)
+        self.done.append(done.clone())
+
+
+@pytest.fixture(params=["gru", "lstm"])
+def distiller(request: pytest.FixtureRequest, make_quadrotor: MakeEnv) -> Distiller:
+    torch.manual_seed(0)
+    env = make_quadrotor(num_envs=N, episode_steps=12)
+    env.scatter_episode_steps()
+    memory = request.param
+    teacher = Policy(PolicyConfig(memory=memory, memory_size=8), env.spec, 4)
+    sensors = env.spec.select(["proprioception"])
+    student = Policy(PolicyConfig(memory=memory, memory_size=8, memory_layers=2), sensors, 4)
+    config = DistillConfig(
+        num_envs=N,
+        steps_per_iteration=STEPS,
+        bptt_length=4,
+        minibatches=2,
+        learning_rate=1e-2,
+        rollin=RollinConfig(warmup_iterations=1),
+    )
+    return Distiller(RslRlEnv(env), Recorder(teacher, N), student, config)
+
+
+def test_an_update_leaves_both_memories_exactly_as_they_were(distiller: Distiller) -> None:
+    teacher = distiller.teacher
+    assert isinstance(teacher, Recorder)
+    for _ in range(3):
+        distiller._gather()
+        own = [part.clone() for part in distiller.hidden]
+        teachers = [part.clone() for part in teacher.hidden]
+        weights = [p.detach().clone() for p in distiller.student.parameters()]
+        distiller._update()
+        distiller.iteration += 1
+        assert any(
+            not torch.equal(p, w)
+            for p, w in zip(distiller.student.parameters(), weights, strict=True)
+        )
+        for before, after in zip(own + teachers, (*distiller.hidden, *teacher.hidden), strict=True):
+            assert torch.equal(before, after)
+        # Worlds in the middle of an episode do have something to remember.
+        running = ~distiller.starts
+        assert running.any()
+        for part in (*distiller.hidden, *teacher.hidden):
+            assert (part[:, running] != 0).any(dim=-1).all()
+
+
+def test_only_worlds_whose_episode_ended_forget(distiller: Distiller) -> None:
+    teacher = distiller.teacher
+    assert isinstance(teacher, Recorder)
+    distiller.config.steps_per_iteration = 1
+    ended = 0
+    for _ in range(30):
+        with torch.no_grad():
+            _, own_next = distiller.student(distiller.obs, distiller.hidden)
+            _, teacher_next = teacher.policy(distiller.obs, teacher.hidden)
+        distiller._gather()
+        done = teacher.done[-1]
+        assert torch.equal(done, distiller.starts)
+        for now, wanted in zip(
+            (*distiller.hidden, *teacher.hidden), (*own_next, *teacher_next), strict=True
+        ):
+            assert torch.equal(now[:, ~done], wanted[:, ~done])
+            assert not now[:, done].any()
+        ended += int(done.sum())
+    assert ended > N  # else the test saw next to nothing
+
+
+def test_a_recurrent_teachers_labels_are_those_of_an_uninterrupted_loop(
+    distiller: Distiller,
+) -> None:
+    teacher = distiller.teacher
+    assert isinstance(teacher, Recorder)
+    for _ in range(2):
+        distiller.learn_one()
+    assert len(teacher.said) == 2 * STEPS
+    assert torch.stack(teacher.done).any()
+    hidden = teacher.policy.initial_state(N)
+    for obs, said, done in zip(teacher.seen, teacher.said, teacher.done, strict=True):
+        label, hidden = teacher.policy.act(obs, hidden)
+        assert torch.equal(label, said)
+        hidden = tuple(part.clone() for part in hidden)
+        for part in hidden:
+            part[:, done] = 0.0
+
+
+def test_stored_rollouts_begin_with_the_memory_the_student_had(distiller: Distiller) -> None:
+    distiller.learn_one()
+    before = [part.clone() for part in distiller.hidden]
+    distiller._gather()
+    slots = [batch for batch, newest in _batches(distiller) if newest]
+    assert len(slots) == 1
+    for part, wanted in zip(slots[0].hidden, before, strict=True):
+        assert torch.equal(part.sort(dim=1).values, wanted.sort(dim=1).values)
+
+
+def _batches(distiller: Distiller):
+    return distiller.dataset.minibatches(1, torch.Generator().manual_seed(0))

@@ -1,0 +1,118 @@
+"""Contract 1: when privileged state changes and the sensors do not, neither do student actions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from tensordict import TensorDict
+
+from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher
+from robo_ts.env import TaskEnv, get_task, list_tasks, make_env
+from robo_ts.env.adapters.rsl_rl import RslRlEnv
+from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.sim import EngineConfig
+
+MakeEnv = Callable[..., TaskEnv]
+N = 6
+# What the quadrotor's sensors do not tell, by the attribute that holds it.
+HIDDEN = ("_parameters", "curve", "_rising", "_falling", "arm", "rotor_speed")
+HIDDEN_IN_SIM = ("body_mass", "body_inertia", "site_pos", "actuator_gear", "xfrc_applied", "ctrl")
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def student_of(env: TaskEnv) -> Policy:
+    torch.manual_seed(0)
+    spec = env.spec.select(get_task(env.name).obs_groups["student"])
+    return Policy(PolicyConfig(encoder=[16], memory="gru", memory_size=8), spec, env.num_actions)
+
+
+@pytest.mark.parametrize("name", list_tasks())
+def test_the_student_of_every_task_reads_deployable_groups_only(name: str) -> None:
+    env = make_env(name, 1, engine=EngineConfig(threads=1))
+    spec = env.spec.select(get_task(name).obs_groups["student"])
+    assert len(spec) > 0
+    assert spec.privileged() == []
+    hidden = {term.name for group in env.spec.privileged() for term in env.spec[group].terms}
+    assert hidden.isdisjoint(term.name for group in spec.values() for term in group.terms)
+    env.close()
+
+
+def test_actions_are_the_same_whatever_the_privileged_group_holds(make_quadrotor: MakeEnv) -> None:
+    env = make_quadrotor(num_envs=N, episode_steps=500)
+    student = student_of(env)
+    plain = other = absent = student.initial_state(N)
+    for _ in range(10):
+        obs = env.observe()
+        wild = obs.clone()
+        wild["privileged"] = 1e3 * torch.randn_like(obs["privileged"])
+        wild["privileged"][0] = float("nan")
+        without = TensorDict({"proprioception": obs["proprioception"]}, batch_size=[N])
+        action, plain = student.act(obs, plain)
+        other_action, other = student.act(wild, other)
+        absent_action, absent = student.act(without, absent)  # type: ignore[arg-type]
+        assert torch.equal(action, other_action) and torch.equal(action, absent_action)
+        assert torch.equal(plain[0], other[0]) and torch.equal(plain[0], absent[0])
+        env.step(action)
+
+
+def test_a_whole_sequence_is_the_same_whatever_the_privileged_group_holds(
+    make_quadrotor: MakeEnv,
+) -> None:
+    env = make_quadrotor(num_envs=N, episode_steps=500)
+    student = student_of(env)
+    steps = [env.step(torch.zeros(N, 4)).obs for _ in range(8)]
+    obs = {name: torch.stack([o[name] for o in steps]) for name in env.spec}
+    wild = obs | {"privileged": torch.full_like(obs["privileged"], float("nan"))}
+    starts = torch.rand(8, N) < 0.2
+    hidden = student.initial_state(N)
+    assert torch.equal(
+        student.sequence(obs, hidden, starts)[0], student.sequence(wild, hidden, starts)[0]
+    )
+
+
+def test_no_sensor_of_the_quadrotor_shows_the_drones_parameters(make_quadrotor: MakeEnv) -> None:
+    env = make_quadrotor(num_envs=N, episode_steps=500)
+    for _ in range(5):
+        env.step(torch.zeros(N, 4))
+    before = env.observe()
+    generator = torch.Generator().manual_seed(0)
+    for name in HIDDEN:
+        value = getattr(env, name)
+        value += 1.0 + torch.rand(value.shape, generator=generator)
+    for name in HIDDEN_IN_SIM:
+        value = env.sim.read(name)
+        env.sim.write(name, value + 1.0 + torch.rand(value.shape, generator=generator))
+    after = env.observe()
+    assert (before["privileged"] != after["privileged"]).all()
+    for name, group in env.spec.items():
+        if group.deployable:
+            assert torch.equal(before[name], after[name])
+
+
+def test_what_the_sensors_show_is_the_state_and_not_the_drone(make_quadrotor: MakeEnv) -> None:
+    # The same motion flown by other drones: every sensor must read the same.
+    one, two = (make_quadrotor(num_envs=N, seed=s, episode_steps=500) for s in (0, 1))
+    one.reset(seed=0)
+    for name in ("position", "quaternion", "velocity", "angular_velocity", "action"):
+        setattr(two, name, getattr(one, name).clone())
+    for name in ("path", "moving"):  # the reference, which the student is told
+        setattr(two, name, getattr(one, name).clone())
+    assert torch.equal(one.observe()["proprioception"], two.observe()["proprioception"])
+    assert not torch.equal(one.observe()["privileged"], two.observe()["privileged"])
+
+
+def test_the_distiller_keeps_nothing_privileged_for_the_student(make_quadrotor: MakeEnv) -> None:
+    env = make_quadrotor(num_envs=N)
+    groups = get_task("quadrotor").obs_groups
+    teacher = Policy(PolicyConfig(memory="none"), env.spec.select(groups["teacher"]), 4)
+    config = DistillConfig(num_envs=N, steps_per_iteration=4, bptt_length=4, minibatches=2)
+    distiller = Distiller(RslRlEnv(env), PolicyTeacher(teacher, N), student_of(env), config)
+    distiller.learn_one()
+    (batch, _), *_ = distiller.dataset.minibatches(1, torch.Generator())
+    assert set(batch.obs) == set(groups["student"])

@@ -1,0 +1,53 @@
+"""Settings from the words of a command line."""
+
+import pytest
+
+from robo_ts.errors import RoboTSError
+from robo_ts.pipeline.config import compose_run
+
+
+def test_overrides_reach_their_dataclasses():
+    run = compose_run(["recipe=smoke", "seed=3", "distill.loss=huber", "teacher.actor=[32,16]"])
+    assert run.config.seed == 3
+    assert run.config.distill.loss == "huber"
+    assert run.config.teacher.actor == [32, 16]
+
+
+def test_training_changes_only_what_is_trained_on():
+    run = compose_run(["training.reward.position=7", "task.moving_reference=0.25"])
+    assert run.training_task.reward.position == 7
+    assert run.training_task.moving_reference == 0.25
+    assert run.config.task.reward.position == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["teacher.iteratons=3"], "teacher.iterations"),
+        (["foo=1"], "choose one of: checkpoint_seconds, distill"),
+        (["task=quadroto"], "did you mean quadrotor"),
+        (["recipe=smok"], "did you mean smoke"),
+        (["engine=gpu"], "cpu"),
+        (["distill.loss=mee"], "did you mean mse"),
+        (["teacher.gamma=abc"], "could not be converted to Float"),
+        (["training.reward.skale=1"], "training.reward.scale"),
+        (["task.drones.thrust_to_weight.low=9"], "low <= high"),
+        (["distill.bptt_length=100000"], "steps_per_iteration"),
+        (["seed"], "key=value"),
+    ],
+)
+def test_bad_settings_are_named_and_mended(words: list[str], said: str):
+    with pytest.raises(RoboTSError) as error:
+        compose_run(words)
+    assert said in str(error.value)
+    assert "expected" in str(error.value)
+    assert "got" in str(error.value)
+    assert "fix" in str(error.value)
+
+
+def test_digest_names_what_decides_the_result_and_nothing_else():
+    base = compose_run(["recipe=smoke"]).digest()
+    assert compose_run(["recipe=smoke", "run_dir=elsewhere", "torch_threads=1"]).digest() == base
+    assert compose_run(["recipe=smoke", "engine.threads=1"]).digest() == base
+    assert compose_run(["recipe=smoke", "seed=1"]).digest() != base
+    assert compose_run(["recipe=smoke", "task.limit_velocity=3"]).digest() != base

@@ -1,0 +1,100 @@
+"""The whole line at small size: files, summary, resume, gate."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from robo_ts.cli import main
+from robo_ts.policies import PolicyBundle
+
+
+def test_smoke_leaves_every_file_of_a_run(smoke_run: Path):
+    for name in (
+        "config.yaml",
+        "manifest.json",
+        "summary.json",
+        "report.html",
+        "teacher/bundle/policy.safetensors",
+        "student/bundle/policy.json",
+        "teacher/metrics.jsonl",
+        "student/metrics.jsonl",
+        "eval/teacher.json",
+        "eval/student.json",
+        "eval/onnx.json",
+        "export/policy.onnx",
+        "export/policy.json",
+        "export/golden.npz",
+    ):
+        assert (smoke_run / name).is_file(), name
+    assert list((smoke_run / "tensorboard" / "teacher").glob("events.*"))
+    assert not list(smoke_run.rglob("checkpoint.pt"))
+    assert not list(smoke_run.rglob("*.tmp"))
+
+
+def test_summary_keeps_its_keys(smoke_run: Path):
+    summary = json.loads((smoke_run / "summary.json").read_text())
+    assert set(summary) == {
+        "task",
+        "recipe",
+        "engine",
+        "seed",
+        "seconds",
+        "teacher",
+        "student",
+        "onnx",
+    }
+    assert set(summary["seconds"]) == {"teacher", "student", "evaluate", "export", "total"}
+    for who in ("teacher", "student", "onnx"):
+        assert set(summary[who]["success"]) == {"mean", "ci95", "episodes"}
+        assert set(summary[who]["position_error_m"]) == {"median", "mean"}
+    assert summary["student"]["parameters"] > 0
+    assert summary["onnx"]["max_abs_diff_vs_torch"] <= 1e-4
+    assert summary["onnx"]["steps_compared"] >= 100
+    assert (smoke_run / summary["onnx"]["file"]).stat().st_size == summary["onnx"]["bytes"]
+
+
+def test_manifest_says_where_results_come_from(smoke_run: Path):
+    manifest = json.loads((smoke_run / "manifest.json").read_text())
+    assert manifest["versions"]["torch"]
+    assert manifest["versions"]["mujoco"]
+    assert manifest["hardware"]["cores"] >= 1
+    assert set(manifest["inputs"]) == {"assets", "configs"}
+
+
+def test_report_is_one_self_contained_page(smoke_run: Path):
+    page = (smoke_run / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == 2
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_student_is_a_child_of_the_runs_teacher(smoke_run: Path):
+    teacher = PolicyBundle.load(smoke_run / "teacher" / "bundle")
+    student = PolicyBundle.load(smoke_run / "student" / "bundle")
+    assert student.lineage["teacher"] == teacher.digest()
+    assert list(student.policy.spec) == ["proprioception"]
+
+
+def test_the_same_command_again_does_nothing_twice(smoke_run: Path):
+    before = (smoke_run / "student" / "bundle" / "policy.safetensors").stat().st_mtime_ns
+    assert main(["pipeline", "task=quadrotor", "recipe=smoke", f"run_dir={smoke_run}"]) == 0
+    assert (smoke_run / "student" / "bundle" / "policy.safetensors").stat().st_mtime_ns == before
+
+
+def test_teacher_bundle_can_replace_the_training(smoke_run: Path, tmp_path: Path):
+    words = ["recipe=smoke", f"teacher_bundle={smoke_run}/teacher/bundle", f"run_dir={tmp_path}/r"]
+    assert main(["teach", *words]) == 0
+    assert main(["distill", *words]) == 0
+    again = PolicyBundle.load(tmp_path / "r" / "student" / "bundle")
+    first = PolicyBundle.load(smoke_run / "student" / "bundle")
+    assert again.digest() == first.digest()
+
+
+def test_weak_teacher_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixture):
+    words = ["recipe=smoke", "gate.success=0.9", "teacher.iterations=1", f"run_dir={tmp_path}/r"]
+    assert main(["pipeline", *words]) == 1
+    said = capsys.readouterr().err
+    assert "too few" in said
+    assert "teacher.iterations" in said
+    assert PolicyBundle.load(tmp_path / "r" / "teacher" / "bundle").task == "quadrotor"

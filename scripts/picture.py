@@ -32,4 +32,4 @@ def main(bundle: str, out: str, num: int = 21, steps: int = 150) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main(sys.argv[1], sys.argv[2])

@@ -65,7 +65,8 @@ class RewardWeights:
         yaw: per rad of 2 acos(1 - |q_z|).
         action_rate: per unit of |a_t - a_{t-1}|.
         termination: added when the episode is terminated.
-        speeding: per m/s by which a speed along an axis exceeds 80% of ``limit_velocity``.
+        speeding: per m/s by which a speed along an axis exceeds its soft limit.
+        soft_limit: that limit, as a share of ``limit_velocity``.
         saturation: per unit by which an action leaves [-1, 1].
         scale: multiplies the sum.
     """
@@ -76,6 +77,7 @@ class RewardWeights:
     action_rate: float = 1.0
     termination: float = 100.0
     speeding: float = 0.0
+    soft_limit: float = 0.8
     saturation: float = 0.0
     scale: float = 1.0
 

@@ -37,7 +37,7 @@ def reward(
         - weights.action_rate * action_change
     )
     if weights.speeding:
-        excess = (velocity.abs() - 0.8 * speed_limit).clamp_min(0.0).sum(dim=-1)
+        excess = (velocity.abs() - weights.soft_limit * speed_limit).clamp_min(0.0).sum(dim=-1)
         total = total - weights.speeding * excess
     if weights.saturation:
         total = total - weights.saturation * (action.abs() - 1.0).clamp_min(0.0).sum(dim=-1)

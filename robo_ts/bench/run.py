@@ -29,7 +29,7 @@ def run_bench(
     seconds: float = 10.0,
     seed: int = 0,
     task: str = "quadrotor",
-    rounds: int = 5,
+    rounds: int = 20,
 ) -> dict[str, Any]:
     """Control steps per second of a task's worlds: raw engine, :class:`BatchSim`, whole task.
 

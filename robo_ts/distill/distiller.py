@@ -159,9 +159,12 @@ class Distiller:
     # -- persistence -------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that determines the future, the environment included when it can tell."""
+        """Everything that determines the future, the environment included when it can tell.
+
+        A copy: training on does not change it.
+        """
         inner: Any = getattr(self.env, "env", self.env)
-        return {
+        state = {
             "iteration": self.iteration,
             "student": self.student.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -175,6 +178,7 @@ class Distiller:
             "device_generator": self.device_generator.get_state(),
             "env": inner.state_dict() if hasattr(inner, "state_dict") else None,
         }
+        return copy.deepcopy(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; what follows is bit-identical to a run that never stopped."""

@@ -28,7 +28,7 @@ from robo_ts.export import (
 from robo_ts.files import write_json
 from robo_ts.pipeline.config import ExportConfig, Run
 from robo_ts.pipeline.run_dir import RunDir
-from robo_ts.pipeline.stages import bundle_path, env_maker
+from robo_ts.pipeline.stages import bundle_path, env_maker, load_fitting
 from robo_ts.policies import PolicyBundle
 from robo_ts.progress import Progress
 
@@ -148,11 +148,6 @@ def fly(run: Run, actor: Actor, bar: Progress | None = None) -> Episodes:
 
 
 def _load(run: Run, folder: RunDir, stage: str) -> PolicyBundle:
-    """A training stage's bundle, checked against the task and moved to the engine's device."""
+    """A finished training stage's bundle."""
     folder.result(stage)
-    bundle = PolicyBundle.load(bundle_path(folder, stage))
-    env = env_maker(run, training=False)(1, 0)
-    bundle.check_fits(run.task, env.spec, env.num_actions)
-    bundle.policy.to(env.device)
-    env.close()
-    return bundle
+    return load_fitting(run, bundle_path(folder, stage))

@@ -10,15 +10,14 @@ from robo_ts.files import write_json
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.measure import export_and_check, fly
 from robo_ts.pipeline.show import print_result
-from robo_ts.pipeline.stages import env_maker
-from robo_ts.policies import PolicyBundle
+from robo_ts.pipeline.stages import env_maker, load_fitting
 from robo_ts.progress import Progress, set_threads
 
 
 def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     """Measure one bundle in the worlds of ``run``; writes JSON when ``out`` names a file."""
     set_threads(run.config.torch_threads)
-    bundle = _load(run, path)
+    bundle = load_fitting(run, path)
     bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
     report = summarise(fly(run, PolicyActor(bundle.policy), bar), get_task(run.task).bins)
     bar.close()
@@ -32,7 +31,7 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
 def export_one(run: Run, path: Path, out: str) -> int:
     """Export one bundle to the folder ``out`` (``export`` inside the bundle when left out)."""
     set_threads(run.config.torch_threads)
-    bundle = _load(run, path)
+    bundle = load_fitting(run, path)
     folder = Path(out or path / "export")
     make = env_maker(run, training=False)
     checked = export_and_check(bundle, folder, make, run.config.export, run.config.seed)
@@ -41,12 +40,3 @@ def export_one(run: Run, path: Path, out: str) -> int:
         f"{checked['max_abs_diff_vs_torch']:.1e} over {checked['steps_compared']} steps"
     )
     return 0
-
-
-def _load(run: Run, path: Path) -> PolicyBundle:
-    bundle = PolicyBundle.load(path)
-    env = env_maker(run, training=False)(1, 0)
-    bundle.check_fits(run.task, env.spec, env.num_actions)
-    bundle.policy.to(env.device)
-    env.close()
-    return bundle

@@ -57,17 +57,17 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
     """
     if folder.is_done("teacher"):
         return folder.result("teacher")
+    bundle_dir = bundle_path(folder, "teacher")
     if run.config.teacher_bundle:
-        bundle = PolicyBundle.load(run.config.teacher_bundle)
+        load_fitting(run, Path(run.config.teacher_bundle)).save(bundle_dir)
         seconds, samples = 0.0, 0
     else:
-        bundle, seconds, samples = _train_teacher(run, folder)
-    env = env_maker(run, training=False)(1, 0)
-    bundle.check_fits(run.task, env.spec, env.num_actions)
-    env.close()
+        trained, seconds, samples = _train_teacher(run, folder)
+        trained.save(bundle_dir)
+    bundle = load_fitting(run, bundle_dir)
     measured = measure_gate(run, bundle.policy)
     bundle.lineage["gate"] = measured["success"]
-    bundle.save(folder.stage("teacher") / "bundle")
+    bundle.save(bundle_dir)
     check_gate(run, measured["success"], folder)
     result = {
         "seconds": seconds,
@@ -115,7 +115,7 @@ def check_gate(run: Run, success: dict[str, Any], folder: RunDir) -> None:
             f"a teacher that succeeds in at least {needed:.1%} of the episodes (gate.success)",
             f"{got:.1%} of {success['episodes']} "
             f"(95% interval {success['ci95'][0]:.1%} to {success['ci95'][1]:.1%}), "
-            f"{needed - got:.1%} too few; it is kept in {folder.stage('teacher') / 'bundle'}",
+            f"{needed - got:.1%} too few; it is kept in {bundle_path(folder, 'teacher')}",
             "train longer (teacher.iterations), look at teacher/metrics.jsonl, mend the reward, or "
             "lower gate.success if a weak teacher is meant; then choose another run_dir",
         )
@@ -127,7 +127,7 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
         return folder.result("student")
     parent = folder.result("teacher")
     config, spec = run.config.distill, get_task(run.task)
-    teacher = PolicyBundle.load(folder.stage("teacher") / "bundle")
+    teacher = PolicyBundle.load(bundle_path(folder, "teacher"))
     env = env_maker(run, training=True)(config.num_envs, run.config.seed + 1)
     env.reset()
     env.scatter_episode_steps()
@@ -146,7 +146,7 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     seconds = _learn(run, folder, "student", learner, config.iterations, ("loss", "success"))
     bundle = _bundle(run, env, student, "student", seconds, learner.samples)
     bundle.lineage["teacher"] = parent["digest"]
-    bundle.save(folder.stage("student") / "bundle")
+    bundle.save(bundle_path(folder, "student"))
     env.close()
     result = {
         "seconds": seconds,
@@ -218,6 +218,20 @@ def _bundle(
             "samples": samples,
         },
     )
+
+
+def load_fitting(run: Run, path: Path) -> PolicyBundle:
+    """A bundle checked against the run's task and moved to the engine's device.
+
+    Raises:
+        BundleError: when it is missing, damaged or made for something else.
+    """
+    bundle = PolicyBundle.load(path)
+    env = env_maker(run, training=False)(1, 0)
+    bundle.check_fits(run.task, env.spec, env.num_actions)
+    bundle.policy.to(env.device)
+    env.close()
+    return bundle
 
 
 def bundle_path(folder: RunDir, stage: str) -> Path:

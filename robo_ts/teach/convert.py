@@ -27,6 +27,7 @@ _UNREADABLE = (
     pickle.UnpicklingError,
 )
 
+
 def policy_from_rsl_rl(
     actor: dict[str, Tensor],
     spec: ObservationSpec,

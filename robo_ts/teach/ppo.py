@@ -99,9 +99,9 @@ class PPOTeacher:
         )
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that determines the future of the training."""
+        """Everything that determines the future of the training; a copy."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-        return {
+        state = {
             "iteration": self.iteration,
             "algorithm": self.algorithm.save(),
             "env": self.env.state_dict(),
@@ -110,6 +110,7 @@ class PPOTeacher:
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": cuda,
         }
+        return copy.deepcopy(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore :meth:`state_dict`; what follows equals a run that never stopped."""

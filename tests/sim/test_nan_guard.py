@@ -99,6 +99,18 @@ def test_a_run_that_goes_on_after_a_reset_is_told_of_the_next_divergence(make: M
         sim.step(1)
 
 
+def test_a_world_mended_by_hand_is_not_reported_again(make: MakeSim) -> None:
+    sim = make()
+    good = {name: sim.read(name)[[2]] for name in ("qpos", "qvel", "xfrc_applied")}
+    blow_up(sim, 2)
+    with pytest.raises(SimulationDiverged):
+        sim.step(5)
+    for name, value in (good | {"qacc_warmstart": torch.zeros(1, 6)}).items():
+        sim.write(name, value, torch.tensor([2]))
+    sim.step(5)
+    assert torch.isfinite(sim.read("qpos")).all()
+
+
 def test_a_state_from_before_the_divergence_can_be_loaded_and_run(make: MakeSim) -> None:
     sim = make()
     saved = sim.state_dict()

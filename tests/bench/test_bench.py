@@ -24,7 +24,7 @@ def test_a_measurement_holds_rates_ratios_and_where_they_come_from(tmp_path: Pat
         assert rate > 0 and math.isfinite(rate)
         assert len(found["rounds"][name]) == 2
     assert found["sim_over_raw"] > 0 and found["env_over_raw"] > 0
-    assert (found["task"], found["num_envs"], found["substeps"]) == ("quadrotor", 4, 2)
+    assert (found["task"], found["num_envs"], found["substeps"]) == ("quadrotor", 4, 1)
     assert (found["seed"], found["threads"], found["device"]) == (3, 1, "cpu")
     assert {"cpu", "cores", "gpu"} <= set(found["hardware"])
     packages = {"python", "torch", "mujoco", "mujoco-warp", "robo_ts"}

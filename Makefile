@@ -41,7 +41,7 @@ wheel: install
 	bash scripts/check_wheel.sh
 
 bench: install
-	$(BIN)/robo-ts bench sim env --json benchmarks/cpu.json
+	$(BIN)/robo-ts bench sim env --json benchmarks/bench-cpu.json
 
 clean:
 	rm -rf $(VENV) dist build runs

@@ -35,10 +35,12 @@ class Rollin:
         return config.beta
 
     def begin(self, iteration: int) -> None:
-        """A new round: draw the actors of all worlds when beta has changed its mind about them."""
-        beta = self.beta(iteration)
-        if beta != self._beta:
-            self._beta = beta
+        """A new round. All worlds get a new actor when the warm-up begins or ends only; later, a
+        changed beta shows when episodes end (or at every step), so that no episode is torn."""
+        warming = iteration < self.config.warmup_iterations
+        torn = self._beta < 0.0 or (self._beta == 1.0 and not warming)
+        self._beta = self.beta(iteration)
+        if torn:
             self._draw(torch.ones_like(self.teacher_acts))
 
     def choose(self, student: Tensor, teacher: Tensor) -> Tensor:
@@ -51,7 +53,7 @@ class Rollin:
 
     def reset(self, done: Tensor) -> None:
         """Draw the actors of worlds whose episode ended."""
-        if 0.0 < self._beta < 1.0:
+        if 0.0 < self._beta < 1.0 or bool(self.teacher_acts.any()):
             self._draw(done)
 
     def state_dict(self) -> dict:

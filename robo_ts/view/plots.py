@@ -43,16 +43,18 @@ def bins(measured: dict[str, Any]) -> str:
         return ""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        for who, report in measured.items():
+        for shift, (who, report) in enumerate(measured.items()):
             rows = report["bins"][name]
-            middle = list(range(len(rows)))
+            middle = [k + 0.08 * (shift - 1) for k in range(len(rows))]
             mean = [row["mean"] for row in rows]
             low = [row["mean"] - row["ci95"][0] for row in rows]
             high = [row["ci95"][1] - row["mean"] for row in rows]
             axes.errorbar(
                 middle, mean, [low, high], label=who, color=_COLOURS[who], marker="o", capsize=2
             )
-            axes.set_xticks(middle, [f"{row['low']:g} to {row['high']:g}" for row in rows])
+            axes.set_xticks(
+                range(len(rows)), [f"{row['low']:g} to {row['high']:g}" for row in rows]
+            )
         axes.set(title=name.replace("_", " "), ylabel="success")
         axes.tick_params(axis="x", labelsize=8)
         axes.grid(alpha=0.3)

@@ -17,7 +17,7 @@ N, STEPS, SEED = 16, 100, 3
 # What may differ, absolutely. The CPU engine computes in float64 and is read as float32; warp
 # computes in float32, where numbers of size x lie 1.2e-7 x apart. Speeds reach 2 m/s and 35 rad/s,
 # so one operation on them is off by up to 4e-6 rad/s; errors add up like a random walk over an
-# episode's 200 substeps (x 14). The figures leave room for a few such operations per substep; about
+# episode's hundred steps (x 10). The figures leave room for a few such operations per step; about
 # a tenth of each was measured.
 TOLERANCES = {
     "qpos": 1e-5,  # m and quaternion
@@ -26,7 +26,7 @@ TOLERANCES = {
     "privileged": 0.0,  # never leaves torch
     "reward": 2e-5,
 }
-# The same over one substep from an identical state.
+# The same over one step from an identical state.
 ONE_STEP = {"qpos": 1e-6, "qvel": 2e-5}
 
 

@@ -126,14 +126,11 @@ def state_of(env: TaskEnv) -> np.ndarray:
     return torch.cat(parts, dim=1).double().numpy()
 
 
-# How far the task may be from the twin after random flights of so many steps. MuJoCo's
-# semi-implicit Euler step of h = 5 ms moves with the speed it arrives at, so a body that gained the
-# speed dv is off by h dv / 2, here some 25 mm after a second of falling and turning, and likewise
-# in rotation; steps of 0.5 ms must do ten times better. Tumbling drones part from their twin
-# exponentially, so the last row judges the median only.
-#   steps: (position of all, of the median, rotation of the median), in m and rad
-OWN_STEP = {10: (4e-3, 2e-3, 0.02), 50: (30e-3, 15e-3, 0.08), 100: (math.inf, 35e-3, 0.2)}
-FINE_STEP = {10: (5e-4, 2e-4, 0.002), 50: (4e-3, 1.5e-3, 0.008), 100: (math.inf, 4e-3, 0.02)}
+# How far the task may be from the twin after random flights of so many steps, position of all and
+# of the median in m, rotation of the median in rad; about a third of each was measured. What is left
+# is the thrust, which the task holds at its exact mean over a control step while the twin's
+# changes within it. Tumbling drones part from their twin exponentially, so the last row judges the median.
+LIMITS = {10: (5e-4, 1.5e-4, 2e-3), 50: (1e-2, 1e-3, 5e-3), 100: (math.inf, 4e-3, 8e-3)}
 
 
 def fly_beside_the_twin(env: TaskEnv, limits: dict[int, tuple[float, float, float]]) -> None:
@@ -158,20 +155,7 @@ def fly_beside_the_twin(env: TaskEnv, limits: dict[int, tuple[float, float, floa
 
 
 def test_random_flights_follow_an_independent_twin(make_quadrotor: MakeEnv) -> None:
-    fly_beside_the_twin(make_quadrotor(num_envs=64, **ENDLESS), OWN_STEP)
-
-
-def test_with_fine_steps_they_follow_it_ten_times_closer(
-    make_quadrotor: MakeEnv, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from robo_ts.envs.quadrotor import task
-
-    model = task.build_model()
-    model.opt.timestep = 0.0005
-    monkeypatch.setattr(task, "build_model", lambda: model)
-    env = make_quadrotor(num_envs=64, substeps=20, **ENDLESS)
-    assert env.step_dt == pytest.approx(0.01)
-    fly_beside_the_twin(env, FINE_STEP)
+    fly_beside_the_twin(make_quadrotor(num_envs=64, **ENDLESS), LIMITS)
 
 
 # -- observations ----------------------------------------------------------------------------------

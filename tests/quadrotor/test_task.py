@@ -127,9 +127,10 @@ def state_of(env: TaskEnv) -> np.ndarray:
 
 
 # How far the task may be from the twin after random flights of so many steps, position of all and
-# of the median in m, rotation of the median in rad; about a third of each was measured. What is left
-# is the thrust, which the task holds at its exact mean over a control step while the twin's
-# changes within it. Tumbling drones part from their twin exponentially, so the last row judges the median.
+# of the median in m, rotation of the median in rad; about a third of each was measured. What is
+# left is the thrust, which the task holds at its exact mean over a control step while the twin's
+# changes within it. Tumbling drones part from their twin exponentially, so the last row judges
+# the median only.
 LIMITS = {10: (5e-4, 1.5e-4, 2e-3), 50: (1e-2, 1e-3, 5e-3), 100: (math.inf, 4e-3, 8e-3)}
 
 

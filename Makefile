@@ -11,8 +11,10 @@ STAMP := $(VENV)/.installed
 
 install: $(STAMP)
 
-# torch first and by its exact version: left to resolve freely, pip may bring a CUDA build of several GB.
+# torch first and by its exact version, so that nothing else decides which build comes.
 $(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "expected Python 3.11 to 3.13; got $$($(PYTHON) --version); fix: make PYTHON=python3.12"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt torch

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from robo_ts import __version__
-from robo_ts.errors import RoboTSError
+from robo_ts.errors import GateFailed, RoboTSError
 
 _EPILOG = """settings are Hydra overrides, for example:
   robo-ts pipeline task=quadrotor recipe=smoke
@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
         return _dispatch(words)
     except RoboTSError as error:
         print(f"robo-ts: {error}", file=sys.stderr)
-        return 1 if type(error).__name__ == "GateFailed" else 2
+        return 1 if isinstance(error, GateFailed) else 2
     except OSError as error:
         print(
             f"robo-ts: expected to read and write files\n     got {error}\n"

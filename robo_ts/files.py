@@ -50,6 +50,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Delete what writers that were killed left in ``folder`` and below."""
+    for leftover in [*folder.rglob(".*.tmp"), *folder.rglob(".*.old")]:
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
 def write_json(path: str | Path, data: Any) -> None:
     """Write ``data`` as indented JSON, atomically. NaN becomes null."""
     text = json.dumps(_finite(data), indent=2, sort_keys=False) + "\n"
@@ -73,11 +82,12 @@ def read_json(path: str | Path) -> Any:
 
 
 def sha256(path: str | Path) -> str:
-    """Hex digest of a file, or of a folder's files in name order."""
+    """Hex digest of a file, or of a folder's files with their relative names."""
     path, digest = Path(path), hashlib.sha256()
+    root = path if path.is_dir() else path.parent
     files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
     for file in files:
-        digest.update(file.name.encode())
+        digest.update(file.relative_to(root).as_posix().encode())
         digest.update(file.read_bytes())
     return digest.hexdigest()
 

@@ -1,13 +1,17 @@
 """Fly a bundle in a few worlds and draw it: ``python scripts/picture.py BUNDLE out.png``."""
 
+import os
 import sys
+
+os.environ.setdefault("MUJOCO_GL", "egl")  # MuJoCo reads it when it is imported
 
 import torch
 
 from robo_ts.env import make_env
+from robo_ts.envs.quadrotor.picture import render_flights
+from robo_ts.errors import RoboTSError
 from robo_ts.evaluate import PolicyActor
 from robo_ts.policies import PolicyBundle
-from robo_ts.view.picture import render_flights
 
 
 def main(bundle: str, out: str, num: int = 21, steps: int = 150) -> None:
@@ -32,4 +36,9 @@ def main(bundle: str, out: str, num: int = 21, steps: int = 150) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    if len(sys.argv) != 3:
+        sys.exit("usage: python scripts/picture.py BUNDLE out.png")
+    try:
+        main(sys.argv[1], sys.argv[2])
+    except RoboTSError as error:
+        sys.exit(f"picture: {error}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from robo_ts.cli import main
 from robo_ts.env import TaskEnv, make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.sim import EngineConfig
@@ -57,3 +59,12 @@ def reuse_buffers(monkeypatch: pytest.MonkeyPatch) -> Callable[[TaskEnv], None]:
         monkeypatch.setattr(env, "_observe", reused)
 
     return patch
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished ``recipe=smoke`` run on the CPU engine."""
+    folder = tmp_path_factory.mktemp("smoke") / "run"
+    words = ["task=quadrotor", "recipe=smoke", f"run_dir={folder}", "torch_threads=1"]
+    assert main(["pipeline", *words]) == 0
+    return folder

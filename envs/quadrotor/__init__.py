@@ -2,7 +2,7 @@
 
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.quadrotor.config import DroneRanges, QuadrotorConfig
-from robo_ts.envs.quadrotor.task import Quadrotor
+from robo_ts.envs.quadrotor.task import Quadrotor, hover
 
 TASK = TaskSpec(
     name="quadrotor",
@@ -19,6 +19,7 @@ TASK = TaskSpec(
         "torque_to_inertia": [40.0, 80.0, 150.0, 300.0, 600.0, 1200.0],
         "thrust_to_weight": [1.5, 1.75, 2.0, 2.5, 3.5, 5.0],
     },
+    plain_action=hover,
 )
 
 __all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig"]

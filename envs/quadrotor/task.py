@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
+from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
@@ -253,6 +254,11 @@ class Quadrotor(TaskEnv):
     def _load_task_state(self, state: dict[str, Tensor]) -> None:
         for name in _KEPT:
             setattr(self, name, state[name])
+
+
+def hover(env: TaskEnv, obs: TensorDict) -> Tensor:
+    """The throttle that carries each drone's weight; it drifts off, tilted as it began."""
+    return obs["privileged"][:, env.spec["privileged"].slices()["hover_action"]].expand(-1, 4)
 
 
 _KEPT = (

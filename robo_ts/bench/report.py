@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-from robo_ts.files import write_json
 
 _LABELS = {"raw": "raw engine", "sim": "BatchSim", "env": "whole task"}
 
@@ -30,8 +27,3 @@ def print_report(figures: dict[str, Any], console: Console | None = None) -> Non
         share = figures.get(f"{name}_over_raw")
         table.add_row(_LABELS[name], f"{rate:,.0f}", "" if share is None else f"{share:.2f}")
     (console or Console()).print(table)
-
-
-def save_report(figures: dict[str, Any], path: str | Path) -> None:
-    """Write the figures as JSON, atomically."""
-    write_json(path, figures)

@@ -13,8 +13,9 @@ import torch
 
 from robo_ts.bench.env import EnvStepper
 from robo_ts.bench.sim import Stepper, raw_stepper, sim_stepper, wait
-from robo_ts.env import make_env
+from robo_ts.env import get_task, make_env
 from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.lineage import commit, hardware, versions
 from robo_ts.sim import EngineConfig
 
 WHAT = ("sim", "env")
@@ -50,9 +51,6 @@ def run_bench(
     Raises:
         RoboTSError: for an unknown word in ``what``.
     """
-    # Here, because the pipeline's room is not needed for anything else.
-    from robo_ts.pipeline.lineage import commit, hardware, versions
-
     for word in what:
         if word not in WHAT:
             raise RoboTSError(
@@ -65,7 +63,7 @@ def run_bench(
     engine = engine or EngineConfig()
     env = make_env(task, num_envs, engine=engine, seed=seed)
     env.scatter_episode_steps()
-    whole = EnvStepper(env)
+    whole = EnvStepper(env, get_task(task).plain_action)
     whole.step()  # writes controls that fit the worlds
     twin = make_env(task, num_envs, engine=engine, seed=seed).sim
     start, control = env.sim.state_dict(), env.sim.read("ctrl").clone()

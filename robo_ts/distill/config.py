@@ -95,6 +95,9 @@ class DistillConfig:
                 str(self.bptt_length),
                 "gather longer sequences or back-propagate through shorter ones",
             )
+        for name in ("learning_rate", "final_learning_rate", "max_grad_norm", "memory_budget_gb"):
+            if not getattr(self, name) > 0.0:
+                raise RoboTSError(f"distill.{name} > 0", str(getattr(self, name)), "raise it")
         if not 0 <= self.burn_in < self.bptt_length:
             raise RoboTSError(
                 f"distill.burn_in in [0, {self.bptt_length})", str(self.burn_in), "shorten it"

@@ -19,6 +19,7 @@ from robo_ts.distill.teachers import Teacher
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
 from robo_ts.policies.memory import detached
+from robo_ts.seeds import derive
 
 
 class Distiller:
@@ -43,8 +44,9 @@ class Distiller:
         self.iteration = 0
         self.optimizer = torch.optim.Adam(student.parameters(), lr=config.learning_rate)
         # Minibatch order is drawn on the host, so that it is the same on every device.
-        self.generator = torch.Generator().manual_seed(seed)
-        self.device_generator = torch.Generator(device=self.device).manual_seed(seed + 1)
+        self.generator = torch.Generator().manual_seed(derive(seed, "minibatches"))
+        self.device_generator = torch.Generator(device=self.device)
+        self.device_generator.manual_seed(derive(seed, "rollin"))
         self.rollin = Rollin(config.rollin, env.num_envs, self.device_generator)
         self.obs = env.get_observations()
         self.hidden = student.initial_state(env.num_envs)
@@ -87,7 +89,7 @@ class Distiller:
             own, self.hidden = student(self.obs, self.hidden)
             diagnostics.step(own, label, self.rollin.teacher_acts)
             self.dataset.add(step, self.obs, label, valid, self.starts)
-            action = self.rollin.choose(self._noisy(own).clamp(-1.0, 1.0), label)
+            action = self.rollin.choose(student.clip(self._noisy(own)), label)
             self.obs, _, dones, extras = self.env.step(action)
             self.starts = dones.bool()
             self.hidden = student.reset_state(self.hidden, self.starts)
@@ -181,7 +183,12 @@ class Distiller:
         return copy.deepcopy(state)
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore :meth:`state_dict`; what follows is bit-identical to a run that never stopped."""
+        """Restore :meth:`state_dict`.
+
+        What follows is bit-identical to a run that never stopped, where the environment can be
+        restored too. One that has no ``state_dict`` goes on where it stands now: every world then
+        counts as the start of an episode, and memories begin anew.
+        """
         self.iteration = state["iteration"]
         self.student.load_state_dict(state["student"])
         # A copy, because torch would go on to change the loaded moments in place.
@@ -194,7 +201,16 @@ class Distiller:
         self.generator.set_state(state["generator"])
         self.device_generator.set_state(state["device_generator"])
         inner: Any = getattr(self.env, "env", self.env)
-        if state["env"] is not None:
-            inner.load_state_dict(state["env"])
+        if state["env"] is None:
+            self._start_anew()
+            return
+        inner.load_state_dict(state["env"])
         for name, value in state["obs"].items():
             self.obs[name] = value.to(self.device)
+
+    def _start_anew(self) -> None:
+        everywhere = torch.ones_like(self.starts)
+        self.obs, self.starts = self.env.get_observations(), everywhere
+        self.hidden = self.student.initial_state(self.env.num_envs)
+        self.teacher.reset(everywhere)
+        self.rollin.reset(everywhere)

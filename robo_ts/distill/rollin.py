@@ -62,7 +62,8 @@ class Rollin:
 
     def load_state_dict(self, state: dict) -> None:
         """Restore :meth:`state_dict`."""
-        self.teacher_acts, self._beta = state["teacher_acts"].clone(), state["beta"]
+        self.teacher_acts = state["teacher_acts"].to(self.generator.device, copy=True)
+        self._beta = state["beta"]
 
     def _draw(self, where: Tensor) -> None:
         draw = torch.rand(self.num_envs, generator=self.generator, device=self.generator.device)

@@ -56,4 +56,7 @@ class PolicyTeacher:
         return {"hidden": [part.clone() for part in self.hidden]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.hidden = tuple(part.clone() for part in state["hidden"])
+        self.hidden = tuple(
+            part.to(now.device, copy=True)
+            for part, now in zip(state["hidden"], self.hidden, strict=True)
+        )

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
+from robo_ts.seeds import derive
 from robo_ts.sim import BatchSim
 
 
@@ -238,8 +239,8 @@ class TaskEnv(ABC):
     # -- internals ---------------------------------------------------------------------------------
 
     def _seed(self, seed: int) -> None:
-        self.reset_rng.manual_seed(seed)
-        self.step_rng.manual_seed(seed + 2**31)
+        self.reset_rng.manual_seed(derive(seed, "reset"))
+        self.step_rng.manual_seed(derive(seed, "step"))
 
     def _begin(self, ids: Tensor) -> None:
         self.episode_step[ids] = 0

@@ -12,13 +12,16 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib import metadata
+from pathlib import Path
 from typing import Any
+
+from tensordict import TensorDict
+from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim import EngineConfig
-from robo_ts.tasks import gym_id, task_folders
+from robo_ts.tasks import foreign_tasks, gym_id, task_folders
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class TaskSpec:
         obs_groups: which groups each learner reads: ``actor``, ``critic``, ``teacher``,
             ``student``.
         bins: edges per metric of ``evaluate()``, in which success is reported apart.
+        plain_action: ``(env, obs) -> action`` with which worlds live for a while untrained, for
+            benchmarks; zeros when left out.
+        config_dir: for a task outside this package, its Hydra groups: ``recipe/<task>/*.yaml``
+            and, where wanted, ``task/<task>.yaml``.
     """
 
     name: str
@@ -41,6 +48,8 @@ class TaskSpec:
     build: Callable[[Any, int, EngineConfig, int], TaskEnv]
     obs_groups: dict[str, list[str]] = field(default_factory=dict)
     bins: dict[str, list[float]] = field(default_factory=dict)
+    plain_action: Callable[[Any, TensorDict], Tensor] | None = None
+    config_dir: Path | None = None
 
     @property
     def gym_id(self) -> str:
@@ -50,7 +59,7 @@ class TaskSpec:
 
 def list_tasks() -> list[str]:
     """Names of all tasks that can be built, own ones and those of installed packages."""
-    return sorted(set(task_folders()) | set(_foreign()))
+    return sorted(set(task_folders()) | set(foreign_tasks()))
 
 
 def get_task(name: str) -> TaskSpec:
@@ -61,7 +70,7 @@ def get_task(name: str) -> TaskSpec:
     """
     if name in task_folders():
         return importlib.import_module(f"robo_ts.envs.{name}").TASK
-    foreign = _foreign()
+    foreign = foreign_tasks()
     if name in foreign:
         return foreign[name].load()
     raise RoboTSError("the name of a task", repr(name), did_you_mean(name, list_tasks()))
@@ -94,7 +103,3 @@ def make_env(
     env = task.build(config, num_envs, engine or EngineConfig(), seed)
     env.reset()
     return env
-
-
-def _foreign() -> dict[str, metadata.EntryPoint]:
-    return {point.name: point for point in metadata.entry_points(group="robo_ts.tasks")}

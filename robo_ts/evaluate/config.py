@@ -14,14 +14,12 @@ class EvaluateConfig:
     Attributes:
         episodes: whole episodes per policy.
         num_envs: worlds at once; the last batch is cut to fit.
-        seed_offset: added to the run's seed, so that no measured world was trained on.
         memory_resets: the memory ablation clears the memory every so many steps; one run each.
         ablation_episodes: episodes per ablation.
     """
 
     episodes: int = 2048
     num_envs: int = 1024
-    seed_offset: int = 1_000_000
     memory_resets: list[int] = field(default_factory=lambda: [1, 5, 20])
     ablation_episodes: int = 512
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.evaluate.actors import Actor
+from robo_ts.seeds import derive
 
 
 @dataclass
@@ -44,24 +45,24 @@ def run_episodes(
 
     The i-th episode begins in the same world (robot, start, disturbance, reference noise) for every
     actor that is run with the same ``seed``, ``episodes`` and ``num_envs``: each batch of worlds is
-    reset
-    once from ``seed`` plus the batch's number, and only the first episode of each world counts.
+    reset once from a seed of its own, and only the first episode of each world counts.
 
     Args:
         actor: who acts.
         make_env: ``(num_envs, seed) -> TaskEnv``.
         episodes: how many.
         num_envs: worlds at once.
-        seed: the first batch's seed.
+        seed: the batches derive theirs from it.
         progress: called with the number of episodes each finished batch added.
     """
     batches = []
     first = 0
     while first < episodes:
         count = min(num_envs, episodes - first)
-        env = make_env(count, seed + len(batches))
+        batch_seed = derive(seed, "batch", len(batches))
+        env = make_env(count, batch_seed)
         try:
-            batches.append(_run_batch(actor, env, seed + len(batches)))
+            batches.append(_run_batch(actor, env, batch_seed))
         finally:
             env.close()
         first += count

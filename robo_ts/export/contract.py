@@ -16,7 +16,6 @@ SCHEMA = 1
 METADATA_KEY = "robo_ts"
 ONNX_FILE, CONTRACT_FILE, GOLDEN_FILE = "policy.onnx", "policy.json", "golden.npz"
 OBSERVATION, ACTION = "obs", "action"
-CLIP = (-1.0, 1.0)
 _STATES = {"none": (), "gru": ("h",), "lstm": ("h", "c")}
 
 
@@ -105,13 +104,14 @@ def _terms(spec: ObservationSpec) -> list[dict[str, Any]]:
 
 
 def _action(bundle: PolicyBundle) -> dict[str, Any]:
-    size = bundle.policy.num_actions
+    size, bound = bundle.policy.num_actions, bundle.policy.config.action_clip
+    clip = [-bound, bound] if bound else None
     action = {
         "names": [f"action_{i}" for i in range(size)],
         "meaning": "",
         "unit": "1",
-        "low": [CLIP[0]] * size,
-        "high": [CLIP[1]] * size,
+        "low": [clip[0] if clip else None] * size,
+        "high": [clip[1] if clip else None] * size,
         "rate_hz": None,
         **bundle.action,
     }
@@ -122,7 +122,7 @@ def _action(bundle: PolicyBundle) -> dict[str, Any]:
                 f"{len(action[key])}: {action[key]}",
                 "give the bundle the action_contract() of the task it was made for",
             )
-    return {"output": ACTION, "size": size, "clip": list(CLIP), **action}
+    return {"output": ACTION, "size": size, "clip": clip, **action}
 
 
 def _hidden(policy: Policy) -> dict[str, Any] | None:

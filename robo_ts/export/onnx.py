@@ -22,7 +22,6 @@ from torch import Tensor, nn
 from robo_ts.errors import RoboTSError
 from robo_ts.export.contract import (
     ACTION,
-    CLIP,
     CONTRACT_FILE,
     METADATA_KEY,
     OBSERVATION,
@@ -65,8 +64,9 @@ def export_bundle(bundle: PolicyBundle, folder: str | Path) -> ExportResult:
 
     The graph takes the raw, concatenated observation ``obs (batch, n)`` in the contract's order,
     and for policies with memory ``h_in`` (and ``c_in``) ``(layers, batch, size)``. It gives
-    ``action (batch, num_actions)``, clipped to [-1, 1], and ``h_out`` (and ``c_out``). All are
-    float32 and the batch is free. The file is compared with the policy before it gets its name.
+    ``action (batch, num_actions)``, clipped as the policy's config says, and ``h_out`` (and
+    ``c_out``). All are float32 and the batch is free. The file is compared with the policy before
+    it gets its name.
 
     Args:
         bundle: the policy to export; it is left untouched.
@@ -104,7 +104,7 @@ class _Step(nn.Module):
 
     def forward(self, obs: Tensor, *hidden: Tensor) -> tuple[Tensor, ...]:
         action, after = self.policy.step_vector(obs, hidden)
-        return action.clamp(*CLIP), *after
+        return self.policy.clip(action), *after
 
 
 def _graph(policy: Policy) -> onnx.ModelProto:
@@ -202,7 +202,7 @@ def _check_against(policy: Policy, path: Path) -> None:
                 x = policy.normalizer.mean + policy.normalizer.scale * x
             with torch.no_grad():
                 action, hidden = policy.step_vector(x, hidden)
-            difference = np.abs(runtime.act(x.numpy()) - action.clamp(*CLIP).numpy()).max()
+            difference = np.abs(runtime.act(x.numpy()) - policy.clip(action).numpy()).max()
             if not difference <= CHECK_TOLERANCE:
                 raise RoboTSError(
                     f"an ONNX file whose actions are within {CHECK_TOLERANCE} of the policy's",

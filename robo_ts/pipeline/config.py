@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
@@ -17,7 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from robo_ts.distill import DistillConfig
-from robo_ts.env import get_task, list_tasks
+from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
 from robo_ts.paths import CONFIG_DIR
@@ -38,6 +37,12 @@ class GateConfig:
     success: float = 0.9
     episodes: int = 512
 
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise RoboTSError("gate.episodes >= 1", str(self.episodes), "raise it")
+        if not 0.0 <= self.success <= 1.0:
+            raise RoboTSError("gate.success in [0, 1]", str(self.success), "give a share")
+
 
 @dataclass
 class ExportConfig:
@@ -52,6 +57,13 @@ class ExportConfig:
     steps: int = 600
     num_envs: int = 128
     tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "num_envs"):
+            if getattr(self, name) < 1:
+                raise RoboTSError(f"export.{name} >= 1", str(getattr(self, name)), "raise it")
+        if not self.tolerance > 0.0:
+            raise RoboTSError("export.tolerance > 0", str(self.tolerance), "raise it")
 
 
 @dataclass
@@ -91,8 +103,13 @@ class PipelineConfig:
     torch_threads: int = 0
     checkpoint_seconds: float = 30.0
 
+    def __post_init__(self) -> None:
+        if self.torch_threads < 0:
+            raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
 
-# Settings that change how a run is carried out but not what comes out of it.
+
+# Settings of how a run is carried out, not of what it is. Torch's threads may change the last bits
+# of a sum; a run may still be resumed with others.
 _NOT_RESULTS = ("run_dir", "torch_threads", "checkpoint_seconds")
 
 
@@ -136,15 +153,12 @@ class Run:
             "config": dataclasses.asdict(self.config),
         }
 
-    def to_yaml(self) -> str:
-        """Everything as YAML."""
-        return yaml.safe_dump(self.to_dict(), sort_keys=False)
-
     def digest(self) -> str:
         """Hash of the settings that determine the result."""
         config = {k: v for k, v in self.to_dict()["config"].items() if k not in _NOT_RESULTS}
-        # Thread counts never change a result; see the contract tests.
-        config["engine"] = {k: v for k, v in config["engine"].items() if k in ("name",)}
+        # Simulation threads never change a result (see the contract tests); the device does.
+        engine = self.config.engine
+        config["engine"] = {"name": engine.name, "device": engine.resolved_device()}
         text = json.dumps([self.task, self.recipe, config], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -159,9 +173,7 @@ def compose_run(overrides: list[str]) -> Run:
     _register(task)
     try:
         with initialize_config_dir(str(CONFIG_DIR.resolve()), version_base="1.3"):
-            node = compose(
-                "pipeline", overrides=[f"task={task}", f"recipe={task}/{recipe}", *words]
-            )
+            node = compose("pipeline", overrides=[*_groups(task, recipe), *words])
         config = _to_object(node)
     except (HydraException, OmegaConfBaseException) as error:
         raise _config_error(error, " ".join(words), _known_keys(task)) from error
@@ -187,12 +199,29 @@ def _split(overrides: list[str]) -> tuple[list[str], str, str]:
             words.append(f"++{word}")  # the recipe need not have named the key before
         else:
             words.append(word)
-    if task not in list_tasks():
-        raise RoboTSError("the name of a task", repr(task), did_you_mean(task, list_tasks()))
-    recipes = [path.stem for path in (CONFIG_DIR / "recipe" / task).glob("*.yaml")]
+    get_task(task)
+    recipes = [p.stem for root in _roots(task) for p in (root / "recipe" / task).glob("*.yaml")]
     if recipe not in recipes:
         raise RoboTSError(f"a recipe of task {task}", repr(recipe), did_you_mean(recipe, recipes))
     return words, task, recipe
+
+
+def _roots(task: str) -> list[Path]:
+    """Folders with Hydra groups: our own, and that of a task from another package."""
+    other = get_task(task).config_dir
+    return [CONFIG_DIR, *([other] if other else [])]
+
+
+def _groups(task: str, recipe: str) -> list[str]:
+    """Overrides that choose the task's and the recipe's group."""
+    roots = _roots(task)
+    search = ", ".join(f"'file://{root.resolve()}'" for root in roots[1:])
+    written = any((root / "task" / f"{task}.yaml").is_file() for root in roots)
+    return [
+        *([f"hydra.searchpath=[{search}]"] if search else []),
+        f"task={task if written else task + '_schema'}",
+        f"recipe={task}/{recipe}",
+    ]
 
 
 def _register(task: str) -> None:

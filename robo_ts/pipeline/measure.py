@@ -31,6 +31,7 @@ from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.pipeline.stages import bundle_path, env_maker, load_fitting
 from robo_ts.policies import PolicyBundle
 from robo_ts.progress import Progress
+from robo_ts.seeds import derive
 
 
 def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
         config.memory_resets,
         config.ablation_episodes,
         min(config.num_envs, config.ablation_episodes),
-        run.config.seed + config.seed_offset,
+        _evaluation_seed(run),
         bar.update,
     )
     bar.close()
@@ -78,7 +79,7 @@ def export(run: Run, folder: RunDir) -> dict[str, Any]:
     config = run.config.export
     student = _load(run, folder, "student")
     stage, make = folder.stage("export"), env_maker(run, training=False)
-    seed = run.config.seed + 3 * run.config.evaluate.seed_offset
+    seed = derive(run.config.seed, "export")
 
     checked = export_and_check(student, stage, make, config, seed)
     bar = Progress("onnx    ", run.config.evaluate.episodes, "episode")
@@ -142,9 +143,14 @@ def fly(run: Run, actor: Actor, bar: Progress | None = None) -> Episodes:
         env_maker(run, training=False),
         config.episodes,
         config.num_envs,
-        run.config.seed + config.seed_offset,
+        _evaluation_seed(run),
         bar.update if bar else None,
     )
+
+
+def _evaluation_seed(run: Run) -> int:
+    """Worlds that neither training nor the gate saw."""
+    return derive(run.config.seed, "evaluate")
 
 
 def _load(run: Run, folder: RunDir, stage: str) -> PolicyBundle:

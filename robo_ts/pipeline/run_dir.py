@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from robo_ts.errors import RoboTSError
-from robo_ts.files import atomic_path, read_json, write_json
+from robo_ts.files import atomic_path, read_json, remove_leftovers, write_json
 from robo_ts.pipeline.config import Run
 
 STAGES = ("teacher", "student", "eval", "export")
@@ -37,6 +37,8 @@ class RunDir:
             RoboTSError: when it belongs to another task or other settings.
         """
         config = self.path / "config.yaml"
+        if self.path.is_dir() and (config.exists() or self._only_leftovers()):
+            remove_leftovers(self.path)
         if config.exists():
             self._check_same(run, config)
             return
@@ -50,6 +52,10 @@ class RunDir:
             temporary.write_text(
                 yaml.safe_dump({**run.to_dict(), "digest": run.digest()}, sort_keys=False)
             )
+
+    def _only_leftovers(self) -> bool:
+        """Whether an earlier run was killed before it had written anything whole."""
+        return all(p.name.startswith(".") and p.suffix == ".tmp" for p in self.path.iterdir())
 
     def _check_same(self, run: Run, config: Path) -> None:
         try:
@@ -130,7 +136,8 @@ def _differences(kept: Any, now: Any, prefix: str = "") -> list[str]:
     """Dotted names of settings that differ."""
     if isinstance(kept, dict) and isinstance(now, dict):
         names = []
-        for key in sorted(set(kept) & set(now)):
-            names += _differences(kept[key], now[key], f"{prefix}{key}.")
+        ours = {*now, "digest"} if not prefix else set(now)  # the kept file also has its digest
+        for key in sorted((set(kept) | ours) - {"digest"}):
+            names += _differences(kept.get(key), now.get(key), f"{prefix}{key}.")
         return names
     return [] if kept == now else [prefix.removeprefix("config.").rstrip(".")]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -15,11 +15,12 @@ from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.errors import GateFailed
 from robo_ts.evaluate import PolicyActor, run_episodes, summarise
+from robo_ts.lineage import command, commit
 from robo_ts.pipeline.config import Run
-from robo_ts.pipeline.lineage import command, commit
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.progress import MetricsLog, Progress
+from robo_ts.seeds import derive
 from robo_ts.teach.ppo import PPOTeacher
 
 
@@ -36,6 +37,13 @@ class Learner(Protocol):
     def state_dict(self) -> dict[str, Any]: ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None: ...
+
+
+class Spent(NamedTuple):
+    """Seconds of learning: of all attempts, and of those before this one."""
+
+    seconds: float
+    earlier: float
 
 
 def env_maker(run: Run, training: bool) -> Callable[[int, int], TaskEnv]:
@@ -57,12 +65,13 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
     """
     if folder.is_done("teacher"):
         return folder.result("teacher")
+    begun = time.monotonic()
     bundle_dir = bundle_path(folder, "teacher")
     if run.config.teacher_bundle:
         load_fitting(run, Path(run.config.teacher_bundle)).save(bundle_dir)
-        seconds, samples = 0.0, 0
+        earlier, samples = 0.0, 0
     else:
-        trained, seconds, samples = _train_teacher(run, folder)
+        trained, earlier, samples = _train_teacher(run, folder)
         trained.save(bundle_dir)
     bundle = load_fitting(run, bundle_dir)
     measured = measure_gate(run, bundle.policy)
@@ -70,7 +79,7 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
     bundle.save(bundle_dir)
     check_gate(run, measured["success"], folder)
     result = {
-        "seconds": seconds,
+        "seconds": earlier + time.monotonic() - begun,
         "samples": samples,
         "gate": measured["success"],
         "digest": bundle.digest(),
@@ -80,14 +89,15 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
 
 
 def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
-    config, spec = run.config.teacher, get_task(run.task)
-    env = env_maker(run, training=True)(config.num_envs, run.config.seed)
+    """The teacher's bundle, the seconds of earlier attempts, and the samples of all."""
+    config, spec, seed = run.config.teacher, get_task(run.task), run.config.seed
+    env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
     env.reset()
-    learner = PPOTeacher(env, spec.obs_groups, config, run.config.seed)
-    seconds = _learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
-    bundle = _bundle(run, env, learner.policy(), "teacher", seconds, learner.samples)
+    learner = PPOTeacher(env, spec.obs_groups, config, seed)
+    spent = _learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
+    bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     env.close()
-    return bundle, seconds, learner.samples
+    return bundle, spent.earlier, learner.samples
 
 
 def measure_gate(run: Run, policy: Policy) -> dict[str, Any]:
@@ -98,7 +108,7 @@ def measure_gate(run: Run, policy: Policy) -> dict[str, Any]:
         env_maker(run, training=False),
         gate.episodes,
         min(gate.episodes, evaluate.num_envs),
-        run.config.seed + 2 * evaluate.seed_offset,
+        derive(run.config.seed, "gate"),
     )
     return summarise(episodes)
 
@@ -116,8 +126,9 @@ def check_gate(run: Run, success: dict[str, Any], folder: RunDir) -> None:
             f"{got:.1%} of {success['episodes']} "
             f"(95% interval {success['ci95'][0]:.1%} to {success['ci95'][1]:.1%}), "
             f"{needed - got:.1%} too few; it is kept in {bundle_path(folder, 'teacher')}",
-            "train longer (teacher.iterations), look at teacher/metrics.jsonl, mend the reward, or "
-            "lower gate.success if a weak teacher is meant; then choose another run_dir",
+            "train longer (teacher.iterations), look at teacher/metrics.jsonl or mend the reward, "
+            "in another run_dir; or go on with this one: "
+            f"teacher_bundle={bundle_path(folder, 'teacher')} gate.success={got:.2f} run_dir=...",
         )
 
 
@@ -125,14 +136,15 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     """Make the student of the run's teacher and save its bundle."""
     if folder.is_done("student"):
         return folder.result("student")
+    begun = time.monotonic()
     parent = folder.result("teacher")
-    config, spec = run.config.distill, get_task(run.task)
+    config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
     teacher = PolicyBundle.load(bundle_path(folder, "teacher"))
-    env = env_maker(run, training=True)(config.num_envs, run.config.seed + 1)
+    env = env_maker(run, training=True)(config.num_envs, derive(seed, "distill"))
     env.reset()
     env.scatter_episode_steps()
     teacher.policy.to(env.device)
-    torch.manual_seed(run.config.seed)
+    torch.manual_seed(derive(seed, "student"))
     student = Policy(
         run.config.student, env.spec.select(spec.obs_groups["student"]), env.num_actions
     ).to(env.device)
@@ -141,15 +153,15 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
         PolicyTeacher(teacher.policy, env.num_envs),
         student,
         config,
-        run.config.seed,
+        seed,
     )
-    seconds = _learn(run, folder, "student", learner, config.iterations, ("loss", "success"))
-    bundle = _bundle(run, env, student, "student", seconds, learner.samples)
+    spent = _learn(run, folder, "student", learner, config.iterations, ("loss", "success"))
+    bundle = _bundle(run, env, student, "student", spent.seconds, learner.samples)
     bundle.lineage["teacher"] = parent["digest"]
     bundle.save(bundle_path(folder, "student"))
     env.close()
     result = {
-        "seconds": seconds,
+        "seconds": spent.earlier + time.monotonic() - begun,
         "samples": learner.samples,
         "parameters": student.num_parameters(),
         "digest": bundle.digest(),
@@ -165,8 +177,8 @@ def _learn(
     learner: Learner,
     iterations: int,
     shown: tuple[str, ...],
-) -> float:
-    """Rounds until the plan is fulfilled, with checkpoints. Returns the seconds of all attempts."""
+) -> Spent:
+    """Rounds until the plan is fulfilled, with checkpoints."""
     saved = folder.load_checkpoint(stage)
     before = 0.0
     if saved is not None:
@@ -195,7 +207,7 @@ def _learn(
     seconds = before + time.monotonic() - begun
     # Between this moment and done.json the stage must not have to learn its last rounds again.
     folder.save_checkpoint(stage, {"learner": learner.state_dict(), "seconds": seconds})
-    return seconds
+    return Spent(seconds, before)
 
 
 def _bundle(

@@ -23,6 +23,7 @@ class PolicyConfig:
         decoder: widths of the dense layers between the memory and the action.
         normalize: whether inputs pass a running mean and variance first.
         base_term: ``group.term`` whose raw value is added to the action; empty for none.
+        action_clip: actions are clipped to plus and minus this; 0 for none.
     """
 
     encoder: list[int] = field(default_factory=lambda: [64])
@@ -33,6 +34,7 @@ class PolicyConfig:
     decoder: list[int] = field(default_factory=list)
     normalize: bool = True
     base_term: str = ""
+    action_clip: float = 1.0
 
     def __post_init__(self) -> None:
         if self.memory not in MEMORIES:
@@ -52,3 +54,5 @@ class PolicyConfig:
             widths += [self.memory_size, self.memory_layers]
         if min(widths, default=1) < 1:
             raise RoboTSError("layer widths >= 1", str(widths), "mend the policy config")
+        if not self.action_clip >= 0.0:
+            raise RoboTSError("an action_clip >= 0", str(self.action_clip), "use 0 for no clip")

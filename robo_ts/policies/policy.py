@@ -96,9 +96,14 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def act(self, obs: Mapping[str, Tensor], hidden: Hidden = ()) -> tuple[Tensor, Hidden]:
-        """What the robot does: actions clipped to [-1, 1], and the next memory."""
+        """What the robot does: clipped actions, and the next memory."""
         action, hidden = self(obs, hidden)
-        return action.clamp(-1.0, 1.0), hidden
+        return self.clip(action), hidden
+
+    def clip(self, action: Tensor) -> Tensor:
+        """Actions within ``config.action_clip``."""
+        bound = self.config.action_clip
+        return action.clamp(-bound, bound) if bound else action
 
     def sequence(
         self, obs: Mapping[str, Tensor], hidden: Hidden, starts: Tensor

@@ -46,6 +46,23 @@ class EngineConfig:
             )
         if self.threads < 0:
             raise RoboTSError("engine.threads >= 0", str(self.threads), "use 0 for every core")
+        if self.device != "auto":
+            try:
+                kind = torch.device(self.device).type
+            except RuntimeError:
+                kind = ""
+            if kind not in ("cpu", "cuda"):
+                raise RoboTSError(
+                    "engine.device auto, cpu or cuda[:index]", repr(self.device), "choose one"
+                )
+
+    def resolved_device(self) -> str:
+        """The torch device the worlds live on: the CPU engine knows only the CPU."""
+        if self.name == "cpu":
+            return "cpu"
+        if self.device == "auto":
+            return "cuda" if torch.cuda.is_available() else "cpu"
+        return self.device
 
 
 @runtime_checkable

@@ -31,6 +31,14 @@ class NanGuardConfig:
     dump_dir: str = "runs/nan_dumps"
     max_worlds: int = 8
 
+    def __post_init__(self) -> None:
+        if self.every < 1 or self.max_worlds < 1:
+            raise RoboTSError(
+                "nan_guard.every and max_worlds >= 1",
+                f"{self.every} and {self.max_worlds}",
+                "raise them, or set nan_guard.enabled=false",
+            )
+
 
 def raise_diverged(
     config: NanGuardConfig,

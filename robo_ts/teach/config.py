@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.errors import RoboTSError
+from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.policies.config import ACTIVATIONS
 
 
 @dataclass
@@ -63,3 +64,12 @@ class PPOConfig:
         for name in ("gamma", "lam"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise RoboTSError(f"teacher.{name} in (0, 1]", str(getattr(self, name)), "mend it")
+        for name in ("learning_rate", "final_learning_rate", "initial_std", "clip"):
+            if not getattr(self, name) > 0.0:
+                raise RoboTSError(f"teacher.{name} > 0", str(getattr(self, name)), "raise it")
+        if self.activation not in ACTIVATIONS:
+            raise RoboTSError(
+                f"teacher.activation among {', '.join(ACTIVATIONS)}",
+                repr(self.activation),
+                did_you_mean(self.activation, ACTIVATIONS),
+            )

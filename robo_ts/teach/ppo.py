@@ -16,6 +16,7 @@ from robo_ts.env.base import TaskEnv
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
 from robo_ts.policies.policy import base_columns
+from robo_ts.seeds import derive
 from robo_ts.teach.config import PPOConfig
 from robo_ts.teach.convert import policy_from_rsl_rl
 
@@ -33,7 +34,7 @@ class PPOTeacher:
     def __init__(
         self, env: TaskEnv, obs_groups: dict[str, list[str]], config: PPOConfig, seed: int = 0
     ) -> None:
-        torch.manual_seed(seed)
+        torch.manual_seed(derive(seed, "ppo"))
         self.env, self.config = env, config
         self.obs_groups = {name: list(obs_groups[name]) for name in ("actor", "critic")}
         env.scatter_episode_steps()
@@ -136,10 +137,11 @@ class PPOTeacher:
     def _settings(self) -> dict[str, Any]:
         """rsl_rl's nested settings."""
         config = self.config
+        activation = {"silu": "swish"}.get(config.activation, config.activation)  # rsl_rl's name
         actor: dict[str, Any] = {
             "class_name": "MLPModel",
             "hidden_dims": list(config.actor),
-            "activation": config.activation,
+            "activation": activation,
             "obs_normalization": True,
             "distribution_cfg": {
                 "class_name": "GaussianDistribution",
@@ -160,7 +162,7 @@ class PPOTeacher:
             "critic": {
                 "class_name": "MLPModel",
                 "hidden_dims": list(config.critic),
-                "activation": config.activation,
+                "activation": activation,
                 "obs_normalization": True,
             },
             "algorithm": {

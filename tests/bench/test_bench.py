@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from robo_ts.bench import print_report, run_bench
-from robo_ts.bench.report import save_report
 from robo_ts.errors import RoboTSError
+from robo_ts.files import write_json
 from robo_ts.sim import EngineConfig
 
 
@@ -31,7 +31,7 @@ def test_a_measurement_holds_rates_ratios_and_where_they_come_from(tmp_path: Pat
     assert packages <= set(found["versions"])
     assert "commit" in found
 
-    save_report(found, tmp_path / "bench.json")
+    write_json(tmp_path / "bench.json", found)
     assert json.loads((tmp_path / "bench.json").read_text()) == found
 
     console = Console(file=io.StringIO(), width=100)

@@ -229,3 +229,18 @@ def test_a_student_that_reads_what_the_environment_lacks_is_refused_at_once() ->
 def test_impossible_settings_are_refused(wrong: dict[str, Any], hint: str) -> None:
     with pytest.raises(RoboTSError, match=hint):
         DistillConfig(**wrong)
+
+
+def test_resume_with_an_environment_that_cannot_be_restored_starts_its_episodes_anew() -> None:
+    one = make(student_with(memory="gru"), Linear(late=True))
+    for _ in range(3):
+        one.learn_one()
+    other = make(student_with(memory="gru"), Linear(late=True))
+    other.load_state_dict(one.state_dict())
+    assert other.iteration == 3
+    assert bool(other.starts.all())
+    assert not other.hidden[0].any()
+    assert isinstance(other.teacher, Linear)
+    assert not other.teacher.last.any()
+    assert torch.equal(other.obs["sensors"], other.env.get_observations()["sensors"])
+    other.learn_one()

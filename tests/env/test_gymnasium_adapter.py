@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import gymnasium
@@ -16,7 +16,6 @@ from gymnasium.vector.utils import batch_space
 from gymnasium.wrappers import FlattenObservation
 from gymnasium.wrappers.vector import DictInfoToList, RecordEpisodeStatistics
 
-from robo_ts.env import TaskEnv
 from robo_ts.env.adapters.gymnasium import BatchedEnv, SingleEnv
 from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.errors import RoboTSError
@@ -299,36 +298,6 @@ def test_infos_look_like_those_of_gymnasiums_own_vector_environment(batch: Batch
         assert ours["final_info"][name].shape == array.shape
     assert ours["final_obs"][0].keys() == theirs["final_obs"][0].keys()
     own.close()
-
-
-@pytest.mark.parametrize("kind", ["single", "batch"])
-def test_returned_observations_are_never_changed_by_later_steps(
-    kind: str, request: pytest.FixtureRequest, reuse_buffers: Callable[[TaskEnv], None]
-) -> None:
-    env = request.getfixturevalue(kind)
-    reuse_buffers(env.task_env)
-    said = rollout(env, 12, seed=0)
-    before = [[array.copy() for array in arrays(part)] for part in said]
-    more = rollout(env, 12, seed=1)
-    for part, kept in zip(said, before, strict=True):
-        for array, copy in zip(arrays(part), kept, strict=True):
-            np.testing.assert_array_equal(array, copy)
-    for i, part in enumerate(said + more):
-        for other in (said + more)[:i]:
-            assert not any(np.shares_memory(a, b) for a in arrays(part) for b in arrays(other))
-
-
-def test_writing_into_what_was_returned_does_not_touch_the_worlds(batch: BatchedEnv) -> None:
-    expected = rollout(batch, 12, seed=0)
-    rng = np.random.default_rng(0)
-    said = batch.reset(seed=0)
-    for wanted in expected[1:]:
-        for array in arrays(said):
-            array[...] = 0
-        action = rng.uniform(-1, 1, (6, 4)).astype(np.float32)
-        said = batch.step(action)
-        action[...] = np.nan
-        assert data_equivalence(said[0], wanted[0], exact=True)
 
 
 def test_a_reset_mask_resets_the_named_worlds_only(batch: BatchedEnv) -> None:

@@ -12,14 +12,16 @@ import pytest
 from robo_ts.env import get_task, list_tasks, make_env, registry
 from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.errors import RoboTSError
+from robo_ts.pipeline.config import compose_run
 from robo_ts.sim import EngineConfig
 from robo_ts.tasks import register_gymnasium
 
 FOREIGN_TASK = """
 import dataclasses
+from pathlib import Path
 from robo_ts.envs.quadrotor import TASK as QUADROTOR
 
-TASK = dataclasses.replace(QUADROTOR, name="juggling")
+TASK = dataclasses.replace(QUADROTOR, name="juggling", config_dir=Path(__file__).parent)
 """
 
 
@@ -73,11 +75,19 @@ def test_a_package_adds_a_task_through_an_entry_point(
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their_juggling\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[robo_ts.tasks]\njuggling = their_juggling:TASK\n")
+    (tmp_path / "recipe" / "juggling").mkdir(parents=True)
+    (tmp_path / "recipe" / "juggling" / "quick.yaml").write_text(
+        "# @package _global_\nteacher: {num_envs: 7}\n"
+    )
     monkeypatch.syspath_prepend(tmp_path)
 
     assert "juggling" in list_tasks()
     assert get_task("juggling").name == "juggling"
     make_env("juggling", 1, engine=engine).close()
+    run = compose_run(["task=juggling", "recipe=quick", "task.moving_reference=0.25"])
+    assert (run.config.teacher.num_envs, run.config.task.moving_reference) == (7, 0.25)
+    register_gymnasium()
+    assert gymnasium.registry.pop("RoboTS/Juggling-v0").kwargs == {"task": "juggling"}
 
 
 def test_the_way_to_add_a_task_is_documented() -> None:

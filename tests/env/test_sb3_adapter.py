@@ -75,35 +75,6 @@ def test_a_seed_counts_for_the_next_reset_only(make_quadrotor: MakeEnv) -> None:
     assert not np.array_equal(first, second)
 
 
-def test_returned_arrays_are_never_changed_by_later_steps(
-    make_quadrotor: MakeEnv, reuse_buffers: Callable[[TaskEnv], None]
-) -> None:
-    task = make_quadrotor()
-    reuse_buffers(task)
-    env = SB3Env(task, ["proprioception"])
-    arrays = [env.reset()]
-    for _ in range(10):
-        obs, reward, dones, infos = env.step(np.full((4, 4), 0.1, np.float32))
-        arrays += [obs, reward, dones]
-        arrays += [info["terminal_observation"] for info in infos if info]
-        kept = [array.copy() for array in arrays]
-        env.step(np.zeros((4, 4), np.float32))
-        for array, copy in zip(arrays, kept, strict=True):
-            np.testing.assert_array_equal(array, copy)
-
-
-def test_actions_may_be_overwritten_while_a_step_is_under_way(make_quadrotor: MakeEnv) -> None:
-    env, twin = SB3Env(make_quadrotor()), SB3Env(make_quadrotor())
-    env.reset()
-    twin.reset()
-    action = np.full((4, 4), 0.5, np.float32)
-    env.step_async(action)
-    action[:] = -1.0
-    np.testing.assert_array_equal(
-        env.step_wait()[0], twin.step(np.full((4, 4), 0.5, np.float32))[0]
-    )
-
-
 def test_attributes_and_methods_are_the_environments(make_quadrotor: MakeEnv) -> None:
     task = make_quadrotor()
     env = SB3Env(task)

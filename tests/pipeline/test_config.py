@@ -34,6 +34,14 @@ def test_training_changes_only_what_is_trained_on():
         (["task.drones.thrust_to_weight.low=9"], "low <= high"),
         (["distill.bptt_length=100000"], "steps_per_iteration"),
         (["seed"], "key=value"),
+        (["torch_threads=-1"], "torch_threads >= 0"),
+        (["engine.device=moon"], "engine.device"),
+        (["teacher.learning_rate=0"], "teacher.learning_rate > 0"),
+        (["teacher.activation=gelu"], "teacher.activation among"),
+        (["gate.episodes=0"], "gate.episodes >= 1"),
+        (["export.steps=0"], "export.steps >= 1"),
+        (["engine.nan_guard.every=0"], "nan_guard.every"),
+        (["student.action_clip=-1"], "action_clip >= 0"),
     ],
 )
 def test_bad_settings_are_named_and_mended(words: list[str], said: str):

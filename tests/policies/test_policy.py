@@ -78,6 +78,12 @@ def test_act_clips_and_forward_does_not() -> None:
     assert not policy.act(obs)[0].requires_grad
 
 
+def test_an_action_clip_of_zero_clips_nothing() -> None:
+    policy = make(memory="none", action_clip=0.0)
+    torch.nn.init.constant_(policy.head.bias, 3.0)
+    assert (policy.act(observation())[0] > 1).any()
+
+
 def test_memory_makes_the_past_matter_and_a_reset_forgets_it() -> None:
     policy, obs = make(memory="gru"), observation()
     start = policy.initial_state(N)

@@ -1,4 +1,4 @@
-"""Where a result comes from: hashes of inputs, versions, hardware, seed, command."""
+"""Where a result comes from: command, versions, hardware, commit."""
 
 from __future__ import annotations
 
@@ -13,9 +13,6 @@ from typing import Any
 import torch
 
 import robo_ts
-from robo_ts.files import sha256
-from robo_ts.paths import ASSET_DIR, CONFIG_DIR
-from robo_ts.pipeline.config import Run
 from robo_ts.sim.api import available_cores
 
 _PACKAGES = (
@@ -34,29 +31,9 @@ _PACKAGES = (
 )
 
 
-def manifest(run: Run) -> dict[str, Any]:
-    """Everything needed to make the run again and to judge its figures."""
-    return {
-        "task": run.task,
-        "recipe": run.recipe,
-        "seed": run.config.seed,
-        "command": command(),
-        "config_digest": run.digest(),
-        "inputs": inputs(),
-        "versions": versions(),
-        "hardware": hardware(),
-        "commit": commit(),
-    }
-
-
 def command() -> str:
     """The words this process was started with, its program by name only."""
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-
-
-def inputs() -> dict[str, str]:
-    """Hashes of the package's own assets and configs."""
-    return {"assets": sha256(ASSET_DIR), "configs": sha256(CONFIG_DIR)}
 
 
 def versions() -> dict[str, str]:

@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from robo_ts.pipeline.config import compose_run
+from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import PolicyBundle
 
 SMALL = [
@@ -81,3 +83,16 @@ def test_a_full_disk_is_one_clear_message_and_loses_nothing(tmp_path: Path):
     assert "fix" in failed.stderr
     assert PolicyBundle.load(folder / "teacher" / "bundle").digest() == kept
     assert _run("distill", folder).returncode == 0
+
+
+def test_what_a_killed_writer_left_neither_blocks_the_folder_nor_stays(tmp_path: Path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".config.yaml.123.tmp").write_text("half")
+    run = compose_run(["recipe=smoke", f"run_dir={folder}"])
+    RunDir(folder).open(run)
+    assert [p.name for p in folder.iterdir()] == ["config.yaml"]
+    (folder / "teacher").mkdir()
+    (folder / "teacher" / ".checkpoint.pt.123.tmp").write_text("half")
+    RunDir(folder).open(run)
+    assert not list(folder.rglob(".*.tmp"))

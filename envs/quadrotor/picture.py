@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,7 +31,6 @@ def render_flights(
     Raises:
         RoboTSError: when no off-screen OpenGL (EGL or OSMesa) is there.
     """
-    os.environ.setdefault("MUJOCO_GL", "egl")
     import cv2
     import mujoco
 

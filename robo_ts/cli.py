@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from robo_ts import __version__
 from robo_ts.errors import GateFailed, RoboTSError
@@ -24,6 +26,10 @@ _COMMANDS = {
     "evaluate": "measure a run's teacher and student, or one bundle (bundle=DIR)",
     "export": "write and check a run's ONNX file, or that of one bundle (bundle=DIR out=DIR)",
 }
+
+
+# Where figures are written by default, the figures, and what prints them.
+_Measured = tuple[Path, dict[str, Any], Callable[[dict[str, Any]], None]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -56,16 +62,25 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("settings", nargs="*", metavar="key=value")
-    bench = commands.add_parser("bench", help="measure speed against the raw engine in one run")
-    bench.add_argument("what", nargs="*", default=["sim", "env"], help="sim, env")
-    bench.add_argument("--num-envs", type=int, default=4096)
-    bench.add_argument("--task", default="quadrotor")
-    bench.add_argument("--engine", default="cpu")
-    bench.add_argument("--threads", type=int, default=0)
-    bench.add_argument("--seed", type=int, default=0)
-    bench.add_argument("--json", type=Path, default=None, help="write the figures here")
+    _add_bench(commands.add_parser("bench", help="measure speed, memory and methods"))
     commands.add_parser("list", help="the tasks that can be run")
     return parser
+
+
+def _add_bench(bench: argparse.ArgumentParser) -> None:
+    from robo_ts.bench.suite import SUITE
+
+    bench.epilog = "measurements: sim env (together or alone: speed against the raw engine); " + (
+        "; ".join(f"{word} ({one.text})" for word, one in SUITE.items())
+    )
+    bench.add_argument("what", nargs="*", default=["sim", "env"], metavar="WORD")
+    bench.add_argument("--num-envs", type=int, default=None, help="sim, env: 4096 if left out")
+    bench.add_argument("--task", default=None, help="sim, env: quadrotor if left out")
+    bench.add_argument("--engine", default=None, help="sim, env: cpu if left out")
+    bench.add_argument("--threads", type=int, default=0)
+    bench.add_argument("--seed", type=int, default=None, help="the first seed; 0 if left out")
+    bench.add_argument("--seeds", type=int, default=None, help="how many, where methods need many")
+    bench.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
 def _dispatch(words: argparse.Namespace) -> int:
@@ -86,17 +101,46 @@ def _list() -> int:
 
 
 def _bench(words: argparse.Namespace) -> int:
-    from robo_ts.bench import print_report, run_bench
+    from robo_ts.bench.suite import chosen
     from robo_ts.files import write_json
-    from robo_ts.sim import EngineConfig
 
-    engine = EngineConfig(name=words.engine, threads=words.threads)
-    figures = run_bench(words.what, words.num_envs, engine, seed=words.seed, task=words.task)
-    path = words.json or Path(f"runs/bench-{words.task}-{words.engine}.json")
+    word = chosen(words.what)
+    path, figures, show = _bench_speed(words) if word is None else _bench_suite(word, words)
+    path = words.json or path
     write_json(path, figures)
-    print_report(figures)
+    show(figures)
     print(f"written to {path}")
     return 0
+
+
+def _bench_speed(words: argparse.Namespace) -> _Measured:
+    from robo_ts.bench import print_report, run_bench
+    from robo_ts.sim import EngineConfig
+
+    _refuse(words, ("seeds",), "sim and env, which are measured with one seed")
+    task, name = words.task or "quadrotor", words.engine or "cpu"
+    num_envs = 4096 if words.num_envs is None else words.num_envs
+    engine = EngineConfig(name=name, threads=words.threads)
+    figures = run_bench(words.what, num_envs, engine, seed=words.seed or 0, task=task)
+    return Path(f"runs/bench-{task}-{name}.json"), figures, print_report
+
+
+def _bench_suite(word: str, words: argparse.Namespace) -> _Measured:
+    from robo_ts.bench.suite import run_one, show_one
+
+    _refuse(words, ("num_envs", "task", "engine"), f"{word}, which has worlds of its own")
+    seeds = None
+    if words.seed is not None or words.seeds is not None:
+        first = words.seed or 0
+        seeds = range(first, first + (1 if words.seeds is None else words.seeds))
+    figures = run_one(word, seeds, words.threads)
+    return Path(f"runs/bench-{word}.json"), figures, lambda found: show_one(word, found)
+
+
+def _refuse(words: argparse.Namespace, options: tuple[str, ...], what: str) -> None:
+    given = [f"--{name.replace('_', '-')}" for name in options if getattr(words, name) is not None]
+    if given:
+        raise RoboTSError(f"options that fit {what}", " ".join(given), "leave them out")
 
 
 def _run(command: str, settings: list[str]) -> int:

@@ -31,9 +31,12 @@ class Progress:
         total: units until done.
         unit: what is counted.
         initial: units already done by an earlier run.
+        shown: whether to show it at all; of several processes only the first does.
     """
 
-    def __init__(self, label: str, total: int, unit: str = "step", initial: int = 0) -> None:
+    def __init__(
+        self, label: str, total: int, unit: str = "step", initial: int = 0, shown: bool = True
+    ) -> None:
         interactive = sys.stderr.isatty()
         self._bar = tqdm(
             total=total,
@@ -45,6 +48,7 @@ class Progress:
             mininterval=0.2 if interactive else 15.0,
             miniters=None if interactive else 1,
             ascii=None if interactive else " -",
+            disable=not shown,
         )
 
     def update(self, count: int, **numbers: float) -> None:
@@ -52,6 +56,10 @@ class Progress:
         if numbers:
             self._bar.set_postfix({k: f"{v:.3g}" for k, v in numbers.items()}, refresh=False)
         self._bar.update(count)
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._bar.write(text, file=sys.stderr)
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -96,6 +104,14 @@ class MetricsLog:
         with contextlib.suppress(OSError):
             self._file.close()
             self._events.close()
+
+
+class NoLog:
+    """What the other processes of a parallel run write: nothing."""
+
+    def write(self, iteration: int, samples: int, numbers: dict[str, float]) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class _EventFile:

@@ -9,9 +9,28 @@ from pathlib import Path
 _FOLDER = Path(__file__).parent / "envs"
 
 
-def task_folders() -> list[str]:
-    """Names of the folders under ``envs/`` that are packages."""
-    return sorted(module.name for module in pkgutil.iter_modules([str(_FOLDER)]) if module.ispkg)
+def task_folders() -> dict[str, str]:
+    """Every task's module below ``robo_ts.envs``: ``{"quadrotor": "quadrotor"}``.
+
+    A package is a task when it has a ``task.py``; another one holds tasks:
+    ``{"reacher": "benchmarks.reacher"}``.
+    """
+    found: dict[str, str] = {}
+    for name in _packages(_FOLDER):
+        if _is_task(_FOLDER / name):
+            found[name] = name
+        else:
+            inner = _packages(_FOLDER / name)
+            found |= {task: f"{name}.{task}" for task in inner if _is_task(_FOLDER / name / task)}
+    return found
+
+
+def _packages(folder: Path) -> list[str]:
+    return [module.name for module in pkgutil.iter_modules([str(folder)]) if module.ispkg]
+
+
+def _is_task(folder: Path) -> bool:
+    return (folder / "task.py").is_file()
 
 
 def foreign_tasks() -> dict[str, metadata.EntryPoint]:

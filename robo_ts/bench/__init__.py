@@ -1,6 +1,31 @@
-"""Speed of simulation and tasks against the raw engine, side by side in one run."""
+"""Measurements: speed against the raw engine, side by side in one run, and the suite of others."""
 
-from robo_ts.bench.report import print_report
-from robo_ts.bench.run import run_bench
+from __future__ import annotations
 
-__all__ = ["print_report", "run_bench"]
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from robo_ts.bench.suite import SUITE, Measurement, chosen, run_one, show_one
+
+if TYPE_CHECKING:
+    from robo_ts.bench.report import print_report
+    from robo_ts.bench.run import run_bench
+
+__all__ = [
+    "SUITE",
+    "Measurement",
+    "chosen",
+    "print_report",
+    "run_bench",
+    "run_one",
+    "show_one",
+]
+
+_LATER = {"print_report": "robo_ts.bench.report", "run_bench": "robo_ts.bench.run"}
+
+
+def __getattr__(name: str) -> Any:
+    # The command line reads SUITE for its help; that must not import engines and torch.
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

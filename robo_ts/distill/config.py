@@ -4,36 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.distill.augment import AugmentConfig
 from robo_ts.distill.losses import LOSSES
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.distill.schedule import Schedule
+from robo_ts.distill.settings import DatasetConfig, GateConfig, RollinConfig, one_of
+from robo_ts.errors import RoboTSError
 
-ROLLIN_UNITS = ("step", "episode")
-SCHEDULES = ("constant", "linear", "exponential")
+LABELS = ("mean", "sample")
+EPISODES = ("all", "successes", "failures")
 
-
-@dataclass
-class RollinConfig:
-    """Who acts while data is gathered (DAgger's beta, Ross et al. 2011).
-
-    Attributes:
-        warmup_iterations: first iterations in which the teacher alone acts (behaviour cloning).
-        beta: probability that the teacher acts right after the warm-up.
-        schedule: how beta goes on: ``constant``, ``linear`` to zero, or ``exponential`` (halving).
-        decay_iterations: iterations until beta is zero (linear) or half (exponential).
-        unit: draw the actor anew at every ``step`` or keep it for an ``episode``.
-    """
-
-    warmup_iterations: int = 10
-    beta: float = 0.0
-    schedule: str = "linear"
-    decay_iterations: int = 50
-    unit: str = "episode"
-
-    def __post_init__(self) -> None:
-        _one_of("rollin.schedule", self.schedule, SCHEDULES)
-        _one_of("rollin.unit", self.unit, ROLLIN_UNITS)
-        if not 0.0 <= self.beta <= 1.0:
-            raise RoboTSError("rollin.beta in [0, 1]", str(self.beta), "give a probability")
+__all__ = ["DatasetConfig", "DistillConfig", "GateConfig", "RollinConfig", "Schedule"]
 
 
 @dataclass
@@ -45,45 +25,69 @@ class DistillConfig:
         iterations: rounds of gathering and updating.
         steps_per_iteration: control steps per world and round.
         bptt_length: steps of truncated back-propagation; at most ``steps_per_iteration``.
-        window: rounds of data kept; the newest replaces the oldest.
-        epochs: passes over the window per round.
-        minibatches: parts the worlds are split into per pass.
+        epochs: passes over the data set per round.
+        minibatches: parts a round's worth of sequences is split into per pass.
         learning_rate: at the start; falls along a cosine to ``final_learning_rate``.
         final_learning_rate: at the end.
         max_grad_norm: gradients are clipped to this norm.
-        loss: what is minimised between the student's and the teacher's action.
+        loss: what is minimised between the student's word and the teacher's; see
+            :mod:`robo_ts.distill.losses`.
+        loss_weight: its weight over the rounds.
+        extra_losses: further losses by name, each with its weight over the rounds.
+        auxiliary: ``group.term`` names that extra heads on the student's latent regress.
+        auxiliary_weight: their weight over the rounds.
+        latent_weight: weight of matching the teacher's latent through a linear map (RMA); 0 is off.
+        label: learn from the teacher's ``mean`` or from a ``sample`` of its distribution.
+        episodes: learn from ``all`` episodes, or, as far as their end is known when the round ends,
+            from ``successes`` or ``failures`` (ask only on failure) alone.
         normalizer_iterations: rounds during which the student's input statistics are gathered.
         burn_in: first steps of stored sequences that only warm the memory up (older data only).
         action_noise: standard deviation of the noise added to the acting student's actions.
-        memory_budget_gb: refuse to start when the window needs more.
+        ema: decay per update of the averaged student that is measured and exported; 0 is off.
+        bf16: run forward passes of the update in bfloat16 (pays on GPUs with large encoders).
+        evaluate_every: rounds between two closed-loop evaluations; 0 never.
         rollin: who acts.
+        dataset: which sequences are kept.
+        augment: changes of images while learning.
     """
 
     num_envs: int = 1024
     iterations: int = 400
     steps_per_iteration: int = 64
     bptt_length: int = 64
-    window: int = 2
     epochs: int = 1
     minibatches: int = 4
     learning_rate: float = 3e-3
     final_learning_rate: float = 1e-4
     max_grad_norm: float = 1.0
     loss: str = "mse"
+    loss_weight: Schedule = field(default_factory=Schedule)
+    extra_losses: dict[str, Schedule] = field(default_factory=dict)
+    auxiliary: list[str] = field(default_factory=list)
+    auxiliary_weight: Schedule = field(default_factory=Schedule)
+    latent_weight: Schedule = field(default_factory=lambda: Schedule(value=0.0))
+    label: str = "mean"
+    episodes: str = "all"
     normalizer_iterations: int = 10
     burn_in: int = 0
     action_noise: float = 0.0
-    memory_budget_gb: float = 4.0
+    ema: float = 0.0
+    bf16: bool = False
+    evaluate_every: int = 0
     rollin: RollinConfig = field(default_factory=RollinConfig)
+    dataset: DatasetConfig = field(default_factory=DatasetConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        _one_of("distill.loss", self.loss, tuple(LOSSES))
+        for name in (self.loss, *self.extra_losses):
+            one_of("distill.loss", name, tuple(LOSSES))
+        one_of("distill.label", self.label, LABELS)
+        one_of("distill.episodes", self.episodes, EPISODES)
         for name in (
             "num_envs",
             "iterations",
             "steps_per_iteration",
             "bptt_length",
-            "window",
             "epochs",
             "minibatches",
         ):
@@ -95,23 +99,18 @@ class DistillConfig:
                 str(self.bptt_length),
                 "gather longer sequences or back-propagate through shorter ones",
             )
-        for name in ("learning_rate", "final_learning_rate", "max_grad_norm", "memory_budget_gb"):
+        for name in ("learning_rate", "final_learning_rate", "max_grad_norm"):
             if not getattr(self, name) > 0.0:
                 raise RoboTSError(f"distill.{name} > 0", str(getattr(self, name)), "raise it")
         if not 0 <= self.burn_in < self.bptt_length:
             raise RoboTSError(
                 f"distill.burn_in in [0, {self.bptt_length})", str(self.burn_in), "shorten it"
             )
+        if not 0.0 <= self.ema < 1.0:
+            raise RoboTSError("distill.ema in [0, 1)", str(self.ema), "0.99 is a good choice")
         if self.minibatches > self.num_envs:
             raise RoboTSError(
                 f"distill.minibatches <= num_envs ({self.num_envs})",
                 str(self.minibatches),
                 "every minibatch needs at least one world",
             )
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise RoboTSError(
-            f"{name} among {', '.join(known)}", repr(value), did_you_mean(value, known)
-        )

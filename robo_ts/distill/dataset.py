@@ -1,59 +1,92 @@
-"""A window of the newest rollouts, as sequences with the memory they began with."""
+"""Sequences with the memory they began with: which are kept, and how they are handed out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor
 
+from robo_ts.distill.pier import importance_weights, priorities, sample
+from robo_ts.distill.replay import EarlierData
+from robo_ts.distill.settings import DatasetConfig
 from robo_ts.errors import RoboTSError
 from robo_ts.policies.memory import Hidden
+
+# The data set's own fields beside the observation groups, whose names begin with "obs.".
+LABEL, STD, LATENT, VALID, STARTS = "label", "std", "latent", "valid", "starts"
 
 
 @dataclass
 class Rollout:
-    """Sequences of all worlds; every tensor is ``(time, num_envs, ...)`` unless said.
+    """Sequences of some worlds; every tensor is ``(time, num, ...)`` unless said.
 
     Attributes:
-        obs: the student's observation groups.
-        label: the teacher's actions.
-        valid: whether the label may be learnt from (bool).
-        starts: whether an episode begins with this step (bool).
-        hidden: the student's memory before the first step.
+        fields: what was stored: ``obs.<group>``, ``aux.<name>``, ``label``, ``valid`` (bool, may
+            be learnt from), ``starts`` (bool, an episode begins with this step), and where the
+            teacher gives them ``std`` and ``latent``.
+        hidden: the student's memory before the first step, ``(layers, num, width)`` per part.
+        fresh: whether a sequence is of the newest round, ``(num,)`` bool.
+        weight: of each sequence in the loss, ``(num,)``.
+        slots: where the data set keeps them, ``(num,)``; -1 for data of earlier runs.
     """
 
-    obs: dict[str, Tensor]
-    label: Tensor
-    valid: Tensor
-    starts: Tensor
+    fields: dict[str, Tensor]
     hidden: Hidden
+    fresh: Tensor
+    weight: Tensor
+    slots: Tensor
+    _obs: dict[str, Tensor] = field(init=False, repr=False)
 
-    def worlds(self, ids: Tensor) -> Rollout:
-        """The sequences of some worlds."""
-        return Rollout(
-            {name: value[:, ids] for name, value in self.obs.items()},
-            self.label[:, ids],
-            self.valid[:, ids],
-            self.starts[:, ids],
-            tuple(part[:, ids] for part in self.hidden),
-        )
+    def __post_init__(self) -> None:
+        self._obs = {k[4:]: v for k, v in self.fields.items() if k.startswith("obs.")}
+
+    @property
+    def obs(self) -> dict[str, Tensor]:
+        """The student's observation groups."""
+        return self._obs
+
+    @property
+    def label(self) -> Tensor:
+        """The teacher's actions."""
+        return self.fields[LABEL]
+
+    @property
+    def valid(self) -> Tensor:
+        """Which labels may be learnt from."""
+        return self.fields[VALID]
+
+    @property
+    def starts(self) -> Tensor:
+        """Where episodes begin."""
+        return self.fields[STARTS]
+
+    @property
+    def std(self) -> Tensor | None:
+        """The teacher's standard deviations."""
+        return self.fields.get(STD)
+
+    def steps(self, part: slice) -> dict[str, Tensor]:
+        """The fields of some steps."""
+        return {name: value[part] for name, value in self.fields.items()}
 
 
-class WindowDataset:
-    """Keeps the newest ``window`` rollouts in memory allocated once.
+class SequenceDataset:
+    """Keeps sequences of one length in memory that is allocated once.
+
+    ``window`` keeps the newest rounds, ``reservoir`` a uniform sample of all rounds there ever
+    were (Vitter's algorithm R), ``prioritised`` the newest rounds, drawn by PIER's priorities.
 
     Args:
-        window: rollouts kept.
-        steps: length of each.
-        num_envs: worlds.
-        obs: one observation, for names, sizes and dtypes of the student's groups.
-        groups: the groups kept; uint8 images stay uint8.
-        num_actions: length of the labels.
-        hidden: one memory state, for its sizes.
-        budget_gb: refuse to allocate more.
+        config: which sequences are kept.
+        steps: length of a sequence.
+        num_envs: sequences a round adds.
+        example: one step of every field, ``(num_envs, ...)``, for shapes and kinds.
+        hidden: one memory, for its shape.
+        generator: draws which sequences a reservoir keeps.
+        announce: whether to print the memory it takes before taking it.
 
     Raises:
         RoboTSError: when the budget is too small.
@@ -61,99 +94,219 @@ class WindowDataset:
 
     def __init__(
         self,
-        window: int,
+        config: DatasetConfig,
         steps: int,
         num_envs: int,
-        obs: TensorDict,
-        groups: list[str],
-        num_actions: int,
+        example: Mapping[str, Tensor],
         hidden: Hidden,
-        budget_gb: float,
+        generator: torch.Generator,
+        announce: bool = False,
     ) -> None:
-        device = obs[groups[0]].device
-        self.bytes = (
-            window
-            * steps
-            * num_envs
-            * (sum(obs[g][0].numel() * obs[g].element_size() for g in groups) + 4 * num_actions + 2)
+        self.config, self.steps, self.num_envs = config, steps, num_envs
+        self.generator = generator
+        self.capacity = config.window * num_envs
+        self._staged = config.kind == "reservoir"
+        rows = self.capacity + (num_envs if self._staged else 0)
+        self.bytes = rows * bytes_per_sequence(example, hidden, steps)
+        self._check_budget(announce)
+        device = next(iter(example.values())).device
+        self._fields = {
+            name: torch.zeros(steps, rows, *x.shape[1:], dtype=x.dtype, device=device)
+            for name, x in example.items()
+        }
+        self._hidden = tuple(
+            torch.zeros(part.shape[0], rows, part.shape[2], device=device) for part in hidden
         )
-        if self.bytes > budget_gb * 2**30:
+        self.round = torch.full((rows,), -1, dtype=torch.long, device=device)
+        self.uncertainty = torch.ones(rows, device=device)
+        self.outcome = torch.zeros(rows, device=device)
+        self.written = 0
+        self._begin, self._newest = 0, 0
+        self.earlier = EarlierData(config.earlier, self._fields, hidden) if config.earlier else None
+
+    def _check_budget(self, announce: bool) -> None:
+        config, size = self.config, self.bytes / 2**30
+        if announce:
+            print(
+                f"data set: {config.kind} of {self.capacity} sequences of {self.steps} steps, "
+                f"{size:.2f} GiB of {config.budget_gb:g} GiB allowed",
+                file=sys.stderr,
+            )
+        if size > config.budget_gb:
             raise RoboTSError(
-                f"a data window of at most {budget_gb:g} GiB (distill.memory_budget_gb)",
-                f"{self.bytes / 2**30:.2f} GiB",
-                "lower distill.window, num_envs or steps_per_iteration, or raise the budget",
+                f"a data set of at most {config.budget_gb:g} GiB (distill.dataset.budget_gb)",
+                f"{size:.2f} GiB",
+                "lower distill.dataset.window, num_envs or steps_per_iteration, or raise the "
+                "budget",
             )
 
-        def empty(shape, dtype) -> Tensor:
-            return torch.zeros(window, steps, num_envs, *shape, dtype=dtype, device=device)
-
-        self._obs = {g: empty(obs[g].shape[1:], obs[g].dtype) for g in groups}
-        self._label = empty((num_actions,), torch.float32)
-        self._valid, self._starts = empty((), torch.bool), empty((), torch.bool)
-        self._hidden = tuple(torch.zeros(window, *part.shape, device=device) for part in hidden)
-        self.window, self.steps, self.num_envs = window, steps, num_envs
-        self.written = 0
-
     def __len__(self) -> int:
-        return min(self.written, self.window)
+        """Sequences kept."""
+        return min(self.written * self.num_envs, self.capacity)
+
+    # -- writing -----------------------------------------------------------------------------------
 
     def begin(self, hidden: Hidden) -> None:
-        """Start the next rollout, over the oldest one, from this memory."""
+        """Start the next round from this memory."""
+        if self._staged:
+            self._begin = self.capacity
+        else:
+            self._begin = (self.written % self.config.window) * self.num_envs
         for kept, part in zip(self._hidden, hidden, strict=True):
-            kept[self.written % self.window] = part
+            kept[:, self._begin : self._begin + self.num_envs] = part
 
-    def add(self, step: int, obs: TensorDict, label: Tensor, valid: Tensor, starts: Tensor) -> None:
-        """Store one step of the rollout that was begun."""
-        slot = self.written % self.window
-        for name, kept in self._obs.items():
-            kept[slot, step] = obs[name]
-        self._label[slot, step], self._valid[slot, step] = label, valid
-        self._starts[slot, step] = starts
+    def add(self, step: int, values: Mapping[str, Tensor]) -> None:
+        """Store one step of the round that was begun, ``(num_envs, ...)`` per field."""
+        rows = slice(self._begin, self._begin + self.num_envs)
+        for name, kept in self._fields.items():
+            kept[step, rows] = values[name]
 
-    def end(self) -> Rollout:
-        """Finish the rollout and return it."""
-        self.written += 1
-        return self._slot((self.written - 1) % self.window)
+    def newest(self) -> Rollout:
+        """The round being written or just finished, as views."""
+        return self._rows(slice(self._begin, self._begin + self.num_envs))
 
-    def minibatches(self, count: int, generator: torch.Generator) -> Iterator[tuple[Rollout, bool]]:
-        """Every world of every kept rollout once, in random order.
+    def end(self, uncertainty: Tensor | None = None, outcome: Tensor | None = None) -> Rollout:
+        """Finish the round.
 
-        Yields:
-            A minibatch and whether it comes from the newest rollout.
+        Args:
+            uncertainty: of each sequence, ``(num_envs,)`` >= 0; for PIER.
+            outcome: 1 success, -1 failure, 0 unknown, ``(num_envs,)``; for PIER.
+
+        Returns:
+            The round.
         """
-        newest = (self.written - 1) % self.window
-        for slot in torch.randperm(len(self), generator=generator).tolist():
-            order = torch.randperm(self.num_envs, generator=generator)
-            for ids in order.to(self._label.device).chunk(count):
-                yield self._slot(slot).worlds(ids), slot == newest
+        rows = slice(self._begin, self._begin + self.num_envs)
+        self.round[rows] = self._newest = self.written
+        self.uncertainty[rows] = 1.0 if uncertainty is None else uncertainty
+        self.outcome[rows] = 0.0 if outcome is None else outcome
+        rollout = self.newest()
+        if self._staged:
+            self._keep_some()
+        self.written += 1
+        return rollout
+
+    def _keep_some(self) -> None:
+        """Algorithm R: the n-th sequence ever stays with probability capacity / n."""
+        first = self.written * self.num_envs
+        count = torch.arange(first, first + self.num_envs, dtype=torch.float64)
+        draw = (torch.rand(self.num_envs, generator=self.generator).double() * (count + 1)).long()
+        slot = torch.where(count < self.capacity, count.long(), draw)
+        kept = slot < self.capacity
+        source = torch.arange(self.num_envs)[kept] + self.capacity
+        device = self.round.device
+        source, slot = source.to(device), slot[kept].to(device)
+        for value in self._fields.values():
+            value[:, slot] = value[:, source]
+        for part in self._hidden:
+            part[:, slot] = part[:, source]
+        for value in (self.round, self.uncertainty, self.outcome):
+            value[slot] = value[source]
+
+    # -- reading -----------------------------------------------------------------------------------
+
+    def minibatches(self, count: int, generator: torch.Generator) -> Iterator[Rollout]:
+        """``count`` minibatches for every round's worth of sequences kept.
+
+        ``window`` and ``reservoir`` hand out every sequence once, in random order; ``prioritised``
+        draws them with replacement. Where earlier data is mixed in, it takes its share of each.
+
+        Raises:
+            RoboTSError: when there is nothing yet.
+        """
+        if not len(self):
+            raise RoboTSError("a data set with sequences in it", "an empty one", "gather first")
+        total = max(len(self) // self.num_envs, 1) * count
+        if self.config.kind == "prioritised":
+            yield from self._prioritised(total, generator)
+            return
+        order = torch.randperm(len(self), generator=generator).to(self.round.device)
+        for ids in order.chunk(total):
+            yield self._mixed(self._rows(ids), generator)
+
+    def _prioritised(self, total: int, generator: torch.Generator) -> Iterator[Rollout]:
+        filled, config = slice(0, len(self)), self.config.pier
+        chance = priorities(
+            self.uncertainty[filled], self.outcome[filled], self.round[filled], config
+        )
+        size = max(len(self) // total, 1)
+        for _ in range(total):
+            ids = sample(chance, config.alpha, size, generator)
+            batch = self._rows(ids)
+            batch.weight = importance_weights(chance, config.alpha, config.beta, ids)
+            yield self._mixed(batch, generator)
+
+    def _mixed(self, batch: Rollout, generator: torch.Generator) -> Rollout:
+        """The minibatch with its share of earlier data in the place of some sequences."""
+        if self.earlier is None:
+            return batch
+        num = len(batch.slots)
+        old = min(round(self.config.earlier_share * num), num)
+        if not old:
+            return batch
+        fields, hidden = self.earlier.draw(old, generator, self.round.device)
+        device = self.round.device
+        return Rollout(
+            {k: torch.cat([v[:, old:], fields[k]], dim=1) for k, v in batch.fields.items()},
+            tuple(
+                torch.cat([a[:, old:], b], dim=1) for a, b in zip(batch.hidden, hidden, strict=True)
+            ),
+            torch.cat([batch.fresh[old:], torch.zeros(old, dtype=torch.bool, device=device)]),
+            torch.cat([batch.weight[old:], torch.ones(old, device=device)]),
+            torch.cat([batch.slots[old:], torch.full((old,), -1, device=device)]),
+        )
+
+    def _rows(self, rows: Tensor | slice) -> Rollout:
+        rounds = self.round[rows]
+        slots = torch.arange(len(self.round), device=rounds.device)[rows]
+        return Rollout(
+            {name: value[:, rows] for name, value in self._fields.items()},
+            tuple(part[:, rows] for part in self._hidden),
+            rounds == self._newest,
+            torch.ones(len(rounds), device=rounds.device),
+            slots,
+        )
+
+    def labels(self) -> int:
+        """Labels kept that may be learnt from."""
+        return int(self._fields[VALID][:, : len(self)].sum())
+
+    # -- persistence -------------------------------------------------------------------------------
 
     def state_dict(self) -> dict:
         """For bit-exact resume."""
         return {
-            "obs": self._obs,
-            "label": self._label,
-            "valid": self._valid,
-            "starts": self._starts,
+            "fields": self._fields,
             "hidden": self._hidden,
+            "round": self.round,
+            "uncertainty": self.uncertainty,
+            "outcome": self.outcome,
             "written": self.written,
+            "begin": self._begin,
+            "generator": self.generator.get_state(),
         }
 
     def load_state_dict(self, state: dict) -> None:
         """Restore :meth:`state_dict`."""
-        for name, kept in self._obs.items():
-            kept.copy_(state["obs"][name])
+        for name, kept in self._fields.items():
+            kept.copy_(state["fields"][name])
         for kept, value in zip(self._hidden, state["hidden"], strict=True):
             kept.copy_(value)
-        self._label.copy_(state["label"])
-        self._valid.copy_(state["valid"])
-        self._starts.copy_(state["starts"])
-        self.written = int(state["written"])
+        for name in ("round", "uncertainty", "outcome"):
+            getattr(self, name).copy_(state[name])
+        self.written, self._begin = int(state["written"]), int(state["begin"])
+        self._newest = max(self.written - 1, 0)
+        self.generator.set_state(state["generator"])
 
-    def _slot(self, slot: int) -> Rollout:
-        return Rollout(
-            {name: value[slot] for name, value in self._obs.items()},
-            self._label[slot],
-            self._valid[slot],
-            self._starts[slot],
-            tuple(part[slot] for part in self._hidden),
+    def stored(self) -> tuple[dict[str, Tensor], Hidden]:
+        """All sequences kept, ``(time, sequences, ...)``, to be written to disk."""
+        filled = slice(0, len(self))
+        return (
+            {name: value[:, filled] for name, value in self._fields.items()},
+            tuple(part[:, filled] for part in self._hidden),
         )
+
+
+def bytes_per_sequence(example: Mapping[str, Tensor], hidden: Hidden, steps: int) -> int:
+    """Memory one sequence takes."""
+    step = sum(x[0].numel() * x.element_size() for x in example.values())
+    return steps * step + sum(4 * part[:, 0].numel() for part in hidden) + 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,69 +11,126 @@ from rsl_rl.env import VecEnv
 from torch import Tensor
 
 from robo_ts.distill.config import DistillConfig
-from robo_ts.distill.dataset import Rollout, WindowDataset
-from robo_ts.distill.diagnostics import Diagnostics
-from robo_ts.distill.losses import LOSSES, masked_mean
+from robo_ts.distill.dataset import LABEL, LATENT, STARTS, STD, VALID, SequenceDataset
+from robo_ts.distill.diagnostics import Alarm, Diagnostics
+from robo_ts.distill.gate import Gate, action_distance
+from robo_ts.distill.heads import Heads
+from robo_ts.distill.labels import Label
+from robo_ts.distill.preflight import check
 from robo_ts.distill.rollin import Rollin
 from robo_ts.distill.teachers import Teacher
+from robo_ts.distill.terms import TermReader
+from robo_ts.distill.update import Updater
+from robo_ts.distributed import copy_from_first, rank
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
-from robo_ts.policies.memory import detached
+from robo_ts.policies.policy import Output
 from robo_ts.seeds import derive
+
+OUTCOME = "outcome"
 
 
 class Distiller:
     """Makes a student of a teacher in any rsl_rl ``VecEnv``.
 
     The student's memory and the teacher's live across updates and are cleared by mask at episode
-    ends only.
+    ends only. Under ``torchrun`` every process has worlds of its own and all train one student.
 
     Args:
         env: the worlds; its observations hold the groups that teacher and student read.
-        teacher: who labels.
+        teacher: who labels; several are put together by
+            :class:`robo_ts.distill.routing.RoutedTeacher`.
         student: the policy to train, on the environment's device.
         config: settings; ``num_envs`` is taken from the environment.
         seed: seed of everything the distiller itself draws.
+        evaluate: measures the student in whole episodes every ``config.evaluate_every`` rounds;
+            what it returns is recorded as ``evaluated_<name>``.
+
+    Raises:
+        RoboTSError: when teacher, student, environment and settings do not fit each other.
     """
 
     def __init__(
-        self, env: VecEnv, teacher: Teacher, student: Policy, config: DistillConfig, seed: int = 0
+        self,
+        env: VecEnv,
+        teacher: Teacher,
+        student: Policy,
+        config: DistillConfig,
+        seed: int = 0,
+        evaluate: Callable[[Policy], dict[str, float]] | None = None,
     ) -> None:
         self.env, self.teacher, self.student, self.config = env, teacher, student, config
+        self.evaluate = evaluate
         self.device = torch.device(env.device)
         self.iteration = 0
-        self.optimizer = torch.optim.Adam(student.parameters(), lr=config.learning_rate)
         # Minibatch order is drawn on the host, so that it is the same on every device.
-        self.generator = torch.Generator().manual_seed(derive(seed, "minibatches"))
+        self.generator = torch.Generator().manual_seed(derive(seed, "minibatches", rank()))
         self.device_generator = torch.Generator(device=self.device)
-        self.device_generator.manual_seed(derive(seed, "rollin"))
+        self.device_generator.manual_seed(derive(seed, "rollin", rank()))
         self.rollin = Rollin(config.rollin, env.num_envs, self.device_generator)
+        self.gate = Gate(
+            config.rollin.gate, env.num_envs, self.device_generator, derive(seed, "gate") % 2**32
+        )
         self.obs = env.get_observations()
         self.hidden = student.initial_state(env.num_envs)
         self.starts = torch.ones(env.num_envs, dtype=torch.bool, device=self.device)
-        self._loss = LOSSES[config.loss]
-        student.inputs(self.obs)
-        self.dataset = WindowDataset(
-            config.window,
+        label = check(env, teacher, student, config, self.obs)
+        self._terms = TermReader(env, config.auxiliary, self.obs)
+        # What losses of the student's own need to know.
+        self._wanted = TermReader(env, getattr(student, "wants", ()), self.obs)
+        self._judges = config.episodes != "all" or config.rollin.gate.kind == "failure"
+        heads = self._heads(label)
+        copy_from_first(student)
+        copy_from_first(heads)
+        self.updater = Updater(student, heads, config, self.generator, self.device_generator)
+        self.averaged = copy.deepcopy(student).requires_grad_(False) if config.ema else None
+        self.alarm = Alarm()
+        self.dataset = SequenceDataset(
+            config.dataset,
             config.steps_per_iteration,
             env.num_envs,
-            self.obs,
-            list(student.spec),
-            env.num_actions,
+            self._row(label, torch.ones_like(self.starts)),
             self.hidden,
-            config.memory_budget_gb,
+            torch.Generator().manual_seed(derive(seed, "reservoir", rank())),
+            announce=rank() == 0,
         )
+
+    def _heads(self, label: Label) -> Heads:
+        weight = self.config.latent_weight
+        wanted = bool(weight.value or weight.final) and label.latent is not None
+        width = label.latent.shape[-1] if wanted and label.latent is not None else 0
+        failure = self.config.rollin.gate.kind == "failure"
+        sizes = self._terms.sizes(self.obs)
+        return Heads(self.student.latent_size, sizes, width, failure).to(self.device)
 
     @property
     def samples(self) -> int:
-        """Control steps gathered so far, over all worlds."""
+        """Control steps gathered so far, over all worlds of this process."""
         return self.iteration * self.config.steps_per_iteration * self.env.num_envs
+
+    def policy(self) -> Policy:
+        """The student as it is measured and exported: averaged, when ``config.ema`` says so."""
+        return self.averaged if self.averaged is not None else self.student
 
     def learn_one(self) -> dict[str, float]:
         """One round: gather, update. Returns its measurements."""
         measured = self._gather()
-        measured |= self._update()
+        if not self.dataset.labels():
+            raise RoboTSError(
+                "labels that may be learnt from",
+                f"none in {len(self.dataset)} sequences",
+                "look at label.valid of the teacher, distill.episodes and the gate",
+            )
+        measured |= self.updater.run(self.dataset, self.iteration, self.averaged)
         self.iteration += 1
+        threshold = self.gate.update(self.iteration)
+        if threshold is not None:
+            measured["gate_threshold"] = threshold
+        measured["alarm"] = float(self.alarm.rings(measured))
+        every = self.config.evaluate_every
+        if self.evaluate is not None and every and self.iteration % every == 0:
+            found = self.evaluate(self.policy())
+            measured |= {f"evaluated_{name}": value for name, value in found.items()}
         return measured
 
     # -- gathering ---------------------------------------------------------------------------------
@@ -81,25 +138,77 @@ class Distiller:
     @torch.no_grad()
     def _gather(self) -> dict[str, float]:
         config, student = self.config, self.student
-        diagnostics = Diagnostics(self.env.num_actions, self.device)
+        diagnostics = Diagnostics(self.env.num_actions, self.device, self.device_generator)
         self.rollin.begin(self.iteration)
         self.dataset.begin(self.hidden)
+        unsure = torch.zeros(self.env.num_envs, device=self.device)
+        wrong = torch.zeros_like(unsure)
+        ends: list[tuple[Tensor, Tensor]] = []
         for step in range(config.steps_per_iteration):
-            label, valid = self.teacher.label(self.obs)
-            own, self.hidden = student(self.obs, self.hidden)
-            diagnostics.step(own, label, self.rollin.teacher_acts)
-            self.dataset.add(step, self.obs, label, valid, self.starts)
-            action = self.rollin.choose(student.clip(self._noisy(own)), label)
+            own, self.hidden = student.run(self.obs, self.hidden)
+            label = self._label(own)
+            clipped = student.clip(own.action)
+            foreseen = self.updater.heads.predicted_failure(own.latent)
+            shut = self.gate.step(own, clipped, label, foreseen)
+            label = self._validated(label, own, clipped, shut)
+            over = shut if config.rollin.gate.takes_over else torch.zeros_like(shut)
+            valid = self._asked(label, shut)
+            action = self.rollin.choose(student.clip(self._noisy(own.action)), label.action, over)
+            diagnostics.step(own, label, self.rollin.teacher_acts, over, valid)
+            self.dataset.add(step, self._row(label, valid))
+            distance = action_distance(clipped, label.action)
+            unsure += distance if own.std is None else own.std.mean(dim=-1)
+            wrong += torch.where(valid, distance, 0.0)
             self.obs, _, dones, extras = self.env.step(action)
-            self.starts = dones.bool()
-            self.hidden = student.reset_state(self.hidden, self.starts)
-            self.teacher.reset(self.starts)
-            self.rollin.reset(self.starts)
+            self._after(dones.bool())
             diagnostics.episodes(extras)
-        rollout = self.dataset.end()
-        if self.iteration < config.normalizer_iterations and student.config.normalize:
-            student.normalizer.update(student.inputs(rollout.obs))  # type: ignore[operator]
+            if self._judges:
+                ends.append((self.starts, _successes(extras, self.starts)))
+        self._finish(unsure, wrong, ends)
         return diagnostics.read(self.hidden)
+
+    def _after(self, done: Tensor) -> None:
+        """Episodes ended: clear the memories, and only these."""
+        self.starts = done
+        self.hidden = self.student.reset_state(self.hidden, done)
+        self.teacher.reset(done)
+        self.rollin.reset(done)
+        self.gate.reset(done)
+
+    def _label(self, own: Output) -> Label:
+        label = self.teacher.label(self.obs, own)
+        if self.config.label == "sample" and label.std is not None:
+            noise = torch.randn(
+                label.action.shape, generator=self.device_generator, device=self.device
+            )
+            label.action = label.action + label.std * noise
+        return label
+
+    def _asked(self, label: Label, shut: Tensor) -> Tensor:
+        """Which labels may be learnt from: valid ones, and those the gate asked for."""
+        valid = label.valid
+        if valid is None:
+            valid = torch.ones_like(self.starts)
+        gate = self.config.rollin.gate
+        return valid & shut if gate.kind != "none" and gate.labels else valid
+
+    def _validated(self, label: Label, own: Output, clipped: Tensor, shut: Tensor) -> Label:
+        """Judge the student's plans for SAG; those found right may become labels (FIER)."""
+        gate = self.config.rollin.gate
+        if gate.kind != "sag" and not gate.validated:
+            return label
+        judge = getattr(getattr(self.env, "env", self.env), "judge_plan", None)
+        if judge is None:
+            right = action_distance(clipped, label.action) <= gate.tolerance
+        else:
+            right = judge(clipped)
+        if gate.kind == "sag":
+            outcome = torch.where(right, 1, -1) * shut
+            self.gate.record(self.gate.uncertainty(own, clipped, label), outcome, shut)
+        if gate.validated:
+            action = torch.where((right & shut)[:, None], clipped, label.action)
+            label = Label(action, label.valid, label.std, label.latent)
+        return label
 
     def _noisy(self, action: Tensor) -> Tensor:
         if not self.config.action_noise:
@@ -107,56 +216,41 @@ class Distiller:
         noise = torch.randn(action.shape, generator=self.device_generator, device=self.device)
         return action + self.config.action_noise * noise
 
-    # -- learning ----------------------------------------------------------------------------------
+    def _row(self, label: Label, valid: Tensor) -> dict[str, Tensor]:
+        """One step of the data set; what may not be learnt from is zero, not NaN."""
+        row = {f"obs.{name}": self.obs[name] for name in self.student.spec}
+        known = self._wanted.read(self.obs) | self._terms.read(self.obs)
+        row |= {f"aux.{name}": value for name, value in known.items()}
+        row |= {LABEL: torch.where(valid[:, None], label.action, 0.0), VALID: valid}
+        row[STARTS] = self.starts
+        if label.std is not None:
+            row[STD] = torch.where(valid[:, None], label.std, 1.0)
+        weight = self.config.latent_weight
+        if label.latent is not None and (weight.value or weight.final):
+            row[LATENT] = label.latent
+        if self._judges:
+            row[OUTCOME] = torch.zeros_like(valid, dtype=torch.float32)
+        return row
 
-    def learning_rate(self) -> float:
-        """The rate of this round: a cosine over all rounds."""
-        config = self.config
-        share = min(self.iteration / config.iterations, 1.0)
-        low = config.final_learning_rate
-        return low + 0.5 * (config.learning_rate - low) * (1.0 + math.cos(math.pi * share))
-
-    def _update(self) -> dict[str, float]:
-        rate = self.learning_rate()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        loss_sum = torch.zeros((), device=self.device)
-        norm_sum = torch.zeros((), device=self.device)
-        count = 0
-        self.student.train()
-        for _ in range(self.config.epochs):
-            for batch, newest in self.dataset.minibatches(self.config.minibatches, self.generator):
-                for loss in self._chunk_losses(batch, 0 if newest else self.config.burn_in):
-                    self.optimizer.zero_grad(set_to_none=True)
-                    loss.backward()
-                    norm_sum += torch.nn.utils.clip_grad_norm_(
-                        self.student.parameters(), self.config.max_grad_norm
-                    )
-                    self.optimizer.step()
-                    loss_sum += loss.detach()
-                    count += 1
-        self.student.eval()
-        loss_mean = float(loss_sum) / count
-        if not math.isfinite(loss_mean):
-            raise RoboTSError(
-                "a finite imitation loss",
-                f"{loss_mean} in round {self.iteration}",
-                "lower distill.learning_rate or look at the teacher's labels",
-            )
-        return {"loss": loss_mean, "grad_norm": float(norm_sum) / count, "learning_rate": rate}
-
-    def _chunk_losses(self, batch: Rollout, burn_in: int):
-        """The loss of each chunk in turn; gradients stop where a chunk begins, memory does not."""
-        hidden = batch.hidden
-        for begin in range(0, self.config.steps_per_iteration, self.config.bptt_length):
-            part = slice(begin, begin + self.config.bptt_length)
-            obs = {name: value[part] for name, value in batch.obs.items()}
-            action, hidden = self.student.sequence(obs, hidden, batch.starts[part])
-            hidden = detached(hidden)
-            weight = batch.valid[part].float()
-            if begin == 0 and burn_in:
-                weight[:burn_in] = 0.0
-            yield masked_mean(self._loss(action, batch.label[part]), weight)
+    def _finish(self, unsure: Tensor, wrong: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Judge the round's sequences and gather statistics."""
+        config, rollout = self.config, self.dataset.newest()
+        if self._judges:
+            _spread_outcomes(rollout.fields[OUTCOME], ends)
+            outcome = rollout.fields[OUTCOME]
+            if config.episodes == "successes":
+                rollout.valid.logical_and_(outcome >= 0)
+            elif config.episodes == "failures":
+                rollout.valid.logical_and_(outcome <= 0)
+        steps = config.steps_per_iteration
+        right = wrong / steps <= config.rollin.gate.tolerance
+        self.dataset.end(unsure / steps, torch.where(right, 1.0, -1.0))
+        if self.iteration < config.normalizer_iterations:
+            if self.student.config.normalize and self.student.spec.vectors():
+                self.student.normalizer.update(  # type: ignore[operator]
+                    self.student.inputs(rollout.obs)
+                )
+            self.updater.heads.observe(rollout.fields)
 
     # -- persistence -------------------------------------------------------------------------------
 
@@ -169,9 +263,12 @@ class Distiller:
         state = {
             "iteration": self.iteration,
             "student": self.student.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+            "updater": self.updater.state_dict(),
             "dataset": self.dataset.state_dict(),
             "rollin": self.rollin.state_dict(),
+            "gate": self.gate.state_dict(),
+            "alarm": self.alarm.state_dict(),
             "teacher": self.teacher.state_dict(),
             "hidden": list(self.hidden),
             "starts": self.starts,
@@ -189,13 +286,14 @@ class Distiller:
         restored too. One that has no ``state_dict`` goes on where it stands now: every world then
         counts as the start of an episode, and memories begin anew.
         """
+        # A copy, because torch would go on to change the loaded moments in place.
+        state = copy.deepcopy(state)
         self.iteration = state["iteration"]
         self.student.load_state_dict(state["student"])
-        # A copy, because torch would go on to change the loaded moments in place.
-        self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))
-        self.dataset.load_state_dict(state["dataset"])
-        self.rollin.load_state_dict(state["rollin"])
-        self.teacher.load_state_dict(state["teacher"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        for name in ("updater", "dataset", "rollin", "gate", "alarm", "teacher"):
+            getattr(self, name).load_state_dict(state[name])
         self.hidden = tuple(part.to(self.device) for part in state["hidden"])
         self.starts = state["starts"].to(self.device)
         self.generator.set_state(state["generator"])
@@ -210,7 +308,24 @@ class Distiller:
 
     def _start_anew(self) -> None:
         everywhere = torch.ones_like(self.starts)
-        self.obs, self.starts = self.env.get_observations(), everywhere
+        self.obs = self.env.get_observations()
         self.hidden = self.student.initial_state(self.env.num_envs)
-        self.teacher.reset(everywhere)
-        self.rollin.reset(everywhere)
+        self._after(everywhere)
+
+
+def _successes(extras: dict[str, Any], done: Tensor) -> Tensor:
+    """1 where an episode succeeded, -1 where it failed, 0 where nobody knows, ``(num_envs,)``."""
+    outcome = torch.zeros(len(done), device=done.device)
+    if "episode" in extras and "success" in extras["episode"]:
+        ids = torch.nonzero(done).flatten()
+        outcome[ids] = torch.where(extras["episode"]["success"].bool(), 1.0, -1.0)
+    return outcome
+
+
+def _spread_outcomes(outcome: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Write each episode's outcome to all its steps in this round; unknown ends stay zero."""
+    carried = torch.zeros_like(outcome[0])
+    for step in reversed(range(len(ends))):
+        done, success = ends[step]
+        carried = torch.where(done, success, carried)
+        outcome[step] = carried

@@ -1,11 +1,11 @@
-"""Who acts: the teacher's warm-up, then beta-mixing with the student."""
+"""Who acts: the teacher's warm-up, then beta-mixing with the student, then the gate."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from robo_ts.distill.config import RollinConfig
+from robo_ts.distill.settings import RollinConfig
 
 
 class Rollin:
@@ -43,17 +43,16 @@ class Rollin:
         if torn:
             self._draw(torch.ones_like(self.teacher_acts))
 
-    def choose(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """The action to execute, ``(num_envs, num_actions)``."""
+    def choose(self, student: Tensor, teacher: Tensor, over: Tensor | None = None) -> Tensor:
+        """The action to execute, ``(num_envs, num_actions)``; the teacher's also where ``over``."""
         if self.config.unit == "step" and 0.0 < self._beta < 1.0:
             self._draw(torch.ones_like(self.teacher_acts))
-        if not bool(self.teacher_acts.any()):
-            return student
-        return torch.where(self.teacher_acts[:, None], teacher, student)
+        acts = self.teacher_acts if over is None else self.teacher_acts | over
+        return torch.where(acts[:, None], teacher, student)
 
     def reset(self, done: Tensor) -> None:
         """Draw the actors of worlds whose episode ended."""
-        if 0.0 < self._beta < 1.0 or bool(self.teacher_acts.any()):
+        if self._beta > 0.0 or self.config.beta > 0.0:
             self._draw(done)
 
     def state_dict(self) -> dict:

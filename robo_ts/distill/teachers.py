@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from robo_ts.distill.labels import Label
 from robo_ts.policies import Policy
 from robo_ts.policies.memory import Hidden
+from robo_ts.policies.policy import Output
 
 
 class Teacher(Protocol):
     """Gives an action for every world, and keeps whatever memory it needs to do so."""
 
-    def label(self, obs: TensorDict) -> tuple[Tensor, Tensor]:
-        """Actions ``(num_envs, num_actions)``; may each be learnt from? ``(num_envs,)`` bool."""
+    def label(self, obs: TensorDict, student: Output) -> Label:
+        """What it would do in every world; ``student`` is what the student says there."""
         ...
 
     def reset(self, done: Tensor) -> None:
@@ -35,6 +38,9 @@ class Teacher(Protocol):
 class PolicyTeacher:
     """A frozen policy as teacher: deterministic, clipped actions; its memory is never lost.
 
+    It reads its own observation groups through its own normaliser. With a standard deviation it
+    also labels with that, and its latent is always told.
+
     Args:
         policy: the policy, with the normaliser it was trained with.
         num_envs: worlds it labels.
@@ -45,9 +51,9 @@ class PolicyTeacher:
         self.hidden: Hidden = policy.initial_state(num_envs)
 
     @torch.no_grad()
-    def label(self, obs: TensorDict) -> tuple[Tensor, Tensor]:
-        action, self.hidden = self.policy.act(obs, self.hidden)
-        return action, torch.ones(len(action), dtype=torch.bool, device=action.device)
+    def label(self, obs: TensorDict, student: Output) -> Label:
+        output, self.hidden = self.policy.run(obs, self.hidden)
+        return Label(self.policy.clip(output.action), None, output.std, output.latent)
 
     def reset(self, done: Tensor) -> None:
         self.hidden = self.policy.reset_state(self.hidden, done)
@@ -60,3 +66,27 @@ class PolicyTeacher:
             part.to(now.device, copy=True)
             for part, now in zip(state["hidden"], self.hidden, strict=True)
         )
+
+
+class FunctionTeacher:
+    """A teacher without memory, such as a scripted controller.
+
+    Args:
+        function: observation groups to mean actions ``(num_envs, num_actions)``, or to these and
+            their standard deviations.
+    """
+
+    def __init__(self, function: Callable[[TensorDict], Tensor | tuple[Tensor, Tensor]]) -> None:
+        self.function = function
+
+    @torch.no_grad()
+    def label(self, obs: TensorDict, student: Output) -> Label:
+        said = self.function(obs)
+        return Label(said) if isinstance(said, Tensor) else Label(said[0], None, said[1])
+
+    def reset(self, done: Tensor) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,11 +37,28 @@ class ObservationGroup:
         name: the key in the observation TensorDict.
         terms: the ordered terms.
         deployable: whether sensors of the real robot give every term; otherwise it is privileged.
+        image: ``(channels, height, width)`` when the group is one camera's image, whose tensor then
+            is ``(num_envs, channels, height, width)`` and stays uint8 (colour) or uint16 or float16
+            (depth); empty for a vector.
     """
 
     name: str
     terms: tuple[Term, ...]
     deployable: bool
+    image: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.image and (len(self.image) != 3 or math.prod(self.image) != self.size):
+            raise RoboTSError(
+                "an image group with (channels, height, width) and one term of that many numbers",
+                f"image {self.image} and {self.size} numbers in group {self.name!r}",
+                "give it one Term of size channels * height * width",
+            )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one world's observation."""
+        return self.image or (self.size,)
 
     @property
     def size(self) -> int:
@@ -90,9 +108,23 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
         """Names of the groups that no sensor gives."""
         return [name for name, group in self._groups.items() if not group.deployable]
 
+    def vectors(self) -> list[str]:
+        """Names of the groups that are vectors."""
+        return [name for name, group in self._groups.items() if not group.image]
+
+    def images(self) -> list[str]:
+        """Names of the groups that are images."""
+        return [name for name, group in self._groups.items() if group.image]
+
     def to_json(self) -> list[dict[str, Any]]:
         """The contract as plain data, in order."""
-        return [asdict(group) for group in self._groups.values()]
+        found = []
+        for group in self._groups.values():
+            data = asdict(group)
+            if not data["image"]:
+                del data["image"]
+            found.append(data)
+        return found
 
     @staticmethod
     def from_json(data: Iterable[Mapping[str, Any]]) -> ObservationSpec:
@@ -102,6 +134,7 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
                 name=group["name"],
                 terms=tuple(Term(**term) for term in group["terms"]),
                 deployable=bool(group["deployable"]),
+                image=tuple(group.get("image", ())),
             )
             for group in data
         )

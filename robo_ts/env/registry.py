@@ -1,7 +1,8 @@
 """Which tasks exist and how to build one.
 
-A task is a folder under ``envs/`` whose ``__init__`` defines ``TASK``, a :class:`TaskSpec`. Other
-packages add tasks through the entry-point group ``robo_ts.tasks``, in their ``pyproject.toml``::
+A task is a folder under ``envs/``, or under a folder of tasks there, that has a ``task.py`` and
+whose ``__init__`` defines ``TASK``, a :class:`TaskSpec`. Other packages add tasks through the
+entry-point group ``robo_ts.tasks``, in their ``pyproject.toml``::
 
     [project.entry-points."robo_ts.tasks"]
     juggling = "their_package.juggling:TASK"
@@ -68,8 +69,9 @@ def get_task(name: str) -> TaskSpec:
     Raises:
         RoboTSError: when there is none.
     """
-    if name in task_folders():
-        return importlib.import_module(f"robo_ts.envs.{name}").TASK
+    own = task_folders()
+    if name in own:
+        return importlib.import_module(f"robo_ts.envs.{own[name]}").TASK
     foreign = foreign_tasks()
     if name in foreign:
         return foreign[name].load()

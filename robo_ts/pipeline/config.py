@@ -16,6 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from robo_ts.distill import DistillConfig
+from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
@@ -81,6 +82,9 @@ class PipelineConfig:
         evaluate: how policies are measured.
         export: how the export is checked.
         gate: when the teacher is good enough.
+        finetune: whether the distilled student goes on to learn from reward (and, as far as
+            ``reinforce.kl`` says, from the teacher); it needs ``student.std``.
+        reinforce: settings of that.
         teacher_bundle: distil from this bundle instead of training a teacher.
         seed: seed of everything.
         run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
@@ -97,6 +101,8 @@ class PipelineConfig:
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     gate: GateConfig = field(default_factory=GateConfig)
+    finetune: bool = False
+    reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
     teacher_bundle: str = ""
     seed: int = 0
     run_dir: str = ""
@@ -106,6 +112,12 @@ class PipelineConfig:
     def __post_init__(self) -> None:
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
+        if self.finetune and self.student.std == "none":
+            raise RoboTSError(
+                "a student with a standard deviation for finetune=true",
+                "student.std=none",
+                "set student.std=constant or student.std=state",
+            )
 
 
 # Settings of how a run is carried out, not of what it is. Torch's threads may change the last bits

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from robo_ts.distributed import rank, started
+from robo_ts.errors import RoboTSError
 from robo_ts.files import write_json
 from robo_ts.pipeline import measure, stages
 from robo_ts.pipeline.config import Run
@@ -25,8 +28,11 @@ STAGES: dict[str, Callable[[Run, RunDir], dict[str, Any]]] = {
 
 def run_stage(run: Run, name: str) -> dict[str, Any]:
     """One stage of a run; the stages before it must be done."""
-    folder = begin(run)
-    return STAGES[name](run, folder)
+    if name != "distill":
+        _alone(name)
+    with started():
+        folder = begin(run)
+        return STAGES[name](run, folder)
 
 
 def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
@@ -36,6 +42,7 @@ def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
         The report's path and the summary.
     """
     begun = time.monotonic()
+    _alone("pipeline")
     folder = begin(run)
     opened = time.monotonic() - begun
     results = {name: stage(run, folder) for name, stage in STAGES.items()}
@@ -45,12 +52,22 @@ def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
     return report, summary
 
 
+def _alone(name: str) -> None:
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1:
+        raise RoboTSError(
+            "one process for every stage but 'distill'",
+            f"{processes} processes for {name!r}",
+            "run 'robo-ts teach', then 'torchrun --no-python robo-ts distill', then the rest",
+        )
+
+
 def begin(run: Run) -> RunDir:
     """Open the run's folder and write down where its results come from."""
     set_threads(run.config.torch_threads)
     folder = RunDir(run.run_dir)
     folder.open(run)
-    if not (folder.path / "manifest.json").exists():
+    if rank() == 0 and not (folder.path / "manifest.json").exists():
         write_json(folder.path / "manifest.json", manifest(run))
     return folder
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 import yaml
 
+from robo_ts.distributed import rank, wait_for_all
 from robo_ts.errors import RoboTSError
 from robo_ts.files import atomic_path, read_json, remove_leftovers, write_json
 from robo_ts.pipeline.config import Run
@@ -33,9 +34,16 @@ class RunDir:
     def open(self, run: Run) -> None:
         """Create the folder, or check that it holds this very run.
 
+        Of several processes the first one does so.
+
         Raises:
             RoboTSError: when it belongs to another task or other settings.
         """
+        if rank() == 0:
+            self._open(run)
+        wait_for_all()
+
+    def _open(self, run: Run) -> None:
         config = self.path / "config.yaml"
         if self.path.is_dir() and (config.exists() or self._only_leftovers()):
             remove_leftovers(self.path)
@@ -104,14 +112,24 @@ class RunDir:
 
     def finish(self, name: str, result: dict[str, Any]) -> None:
         """Mark a stage as done, then drop its checkpoint."""
-        write_json(self.stage(name) / "done.json", result)
-        (self.stage(name) / "checkpoint.pt").unlink(missing_ok=True)
+        if rank() == 0:
+            write_json(self.stage(name) / "done.json", result)
+        wait_for_all()
+        self.drop_checkpoint(name)
+
+    def drop_checkpoint(self, name: str) -> None:
+        """Delete this process's checkpoint of a stage."""
+        self._checkpoint(name).unlink(missing_ok=True)
+
+    def _checkpoint(self, name: str) -> Path:
+        """Every process has worlds of its own, and so a checkpoint of its own."""
+        return self.stage(name) / (f"checkpoint-{rank()}.pt" if rank() else "checkpoint.pt")
 
     # -- checkpoints -------------------------------------------------------------------------------
 
     def save_checkpoint(self, name: str, state: dict[str, Any]) -> None:
         """Replace the stage's checkpoint, whole or not at all."""
-        with atomic_path(self.stage(name) / "checkpoint.pt") as temporary:
+        with atomic_path(self._checkpoint(name)) as temporary:
             try:
                 torch.save(state, temporary)
             except RuntimeError as error:  # torch reports a full disk as a RuntimeError
@@ -119,7 +137,7 @@ class RunDir:
 
     def load_checkpoint(self, name: str) -> dict[str, Any] | None:
         """The stage's checkpoint, read without running pickled code; None when there is none."""
-        path = self.stage(name) / "checkpoint.pt"
+        path = self._checkpoint(name)
         if not path.exists():
             return None
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -11,15 +12,18 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from robo_ts.distill import Distiller, PolicyTeacher
+from robo_ts.distill.reinforce import Reinforcer
+from robo_ts.distill.replay import save_data
+from robo_ts.distributed import agreed, all_mean, rank, world_size
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
-from robo_ts.errors import GateFailed
+from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.evaluate import PolicyActor, run_episodes, summarise
 from robo_ts.lineage import command, commit
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
-from robo_ts.progress import MetricsLog, Progress
+from robo_ts.progress import MetricsLog, NoLog, Progress
 from robo_ts.seeds import derive
 from robo_ts.teach.ppo import PPOTeacher
 
@@ -137,10 +141,10 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     if folder.is_done("student"):
         return folder.result("student")
     begun = time.monotonic()
-    parent = folder.result("teacher")
+    folder.result("teacher")
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
     teacher = PolicyBundle.load(bundle_path(folder, "teacher"))
-    env = env_maker(run, training=True)(config.num_envs, derive(seed, "distill"))
+    env = env_maker(run, training=True)(config.num_envs, derive(seed, "distill", rank()))
     env.reset()
     env.scatter_episode_steps()
     teacher.policy.to(env.device)
@@ -148,26 +152,62 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     student = Policy(
         run.config.student, env.spec.select(spec.obs_groups["student"]), env.num_actions
     ).to(env.device)
-    learner = Distiller(
-        RslRlEnv(env),
-        PolicyTeacher(teacher.policy, env.num_envs),
-        student,
-        config,
-        seed,
-    )
-    spent = _learn(run, folder, "student", learner, config.iterations, ("loss", "success"))
-    bundle = _bundle(run, env, student, "student", spent.seconds, learner.samples)
-    bundle.lineage["teacher"] = parent["digest"]
-    bundle.save(bundle_path(folder, "student"))
+    label = PolicyTeacher(teacher.policy, env.num_envs)
+    vec_env = RslRlEnv(env)
+    learner = Distiller(vec_env, label, student, config, seed, _progress_check(run))
+    spent = _learn(run, folder, "student", learner, config.iterations, _SHOWN)
+    if config.dataset.save:
+        save_data(folder.stage("student") / f"data-{rank()}", *learner.dataset.stored())
+    policy, samples = learner.policy(), learner.samples * world_size()
+    if run.config.finetune:
+        critic = env.spec.select(spec.obs_groups["critic"])
+        tuner = Reinforcer(vec_env, label, policy, critic, run.config.reinforce, seed)
+        policy.requires_grad_(True)
+        more = _learn(run, folder, "finetune", tuner, run.config.reinforce.iterations, _TUNED)
+        spent = Spent(spent.seconds + more.seconds, spent.earlier + more.earlier)
+        samples += tuner.samples * world_size()
+    result = _save_student(run, folder, env, policy, spent, samples)
     env.close()
-    result = {
-        "seconds": spent.earlier + time.monotonic() - begun,
-        "samples": learner.samples,
-        "parameters": student.num_parameters(),
+    result["seconds"] = spent.earlier + time.monotonic() - begun
+    folder.finish("student", result)
+    folder.drop_checkpoint("finetune")
+    return result
+
+
+_ALARM = (
+    "alarm: the imitation loss falls while success falls; the student fits the teacher better and "
+    "does worse. Look at the worst action dimensions and at who acts while data is gathered."
+)
+_SHOWN = ("loss", "success", "evaluated_success")
+_TUNED = ("success", "reward", "kl")
+
+
+def _save_student(
+    run: Run, folder: RunDir, env: TaskEnv, policy: Policy, spent: Spent, samples: int
+) -> dict[str, Any]:
+    bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
+    bundle.lineage["teacher"] = folder.result("teacher")["digest"]
+    if rank() == 0:
+        bundle.save(bundle_path(folder, "student"))
+    return {
+        "samples": samples,
+        "parameters": policy.num_parameters(),
         "digest": bundle.digest(),
     }
-    folder.finish("student", result)
-    return result
+
+
+def _progress_check(run: Run) -> Callable[[Policy], dict[str, float]]:
+    """Whole episodes in worlds of their own, while the student still learns."""
+    config = run.config.evaluate
+    num = min(config.num_envs, config.ablation_episodes)
+
+    def measure(policy: Policy) -> dict[str, float]:
+        make = env_maker(run, training=False)
+        actor = PolicyActor(policy)
+        episodes = run_episodes(actor, make, num, num, derive(run.config.seed, "progress"))
+        return {"success": float(episodes.metrics["success"].float().mean())}
+
+    return measure
 
 
 def _learn(
@@ -181,12 +221,14 @@ def _learn(
     """Rounds until the plan is fulfilled, with checkpoints."""
     saved = folder.load_checkpoint(stage)
     before = 0.0
+    _check_processes(folder, stage, saved)
     if saved is not None:
         learner.load_state_dict(saved["learner"])
         before = float(saved["seconds"])
     begun = last = time.monotonic()
-    log = MetricsLog(folder.stage(stage), folder.path / "tensorboard" / stage, learner.iteration)
-    bar = Progress(f"{stage:8s}", iterations, "round", learner.iteration)
+    alarmed = False
+    log = _log(folder, stage, learner.iteration)
+    bar = Progress(f"{stage:8s}", iterations, "round", learner.iteration, shown=rank() == 0)
     try:
         while learner.iteration < iterations:
             samples, round_begun = learner.samples, time.monotonic()
@@ -195,26 +237,50 @@ def _learn(
             elapsed = before + now - begun
             numbers["seconds"] = elapsed
             log.write(learner.iteration, learner.samples, numbers)
-            rate = (learner.samples - samples) / (now - round_begun)
+            rate = world_size() * (learner.samples - samples) / (now - round_begun)
             bar.update(1, **{k: numbers[k] for k in shown if k in numbers}, steps_per_s=rate)
-            if now - last >= run.config.checkpoint_seconds and learner.iteration < iterations:
-                state = {"learner": learner.state_dict(), "seconds": elapsed}
-                folder.save_checkpoint(stage, state)
+            if numbers.get("alarm") and not alarmed:
+                bar.say(_ALARM)
+            alarmed = bool(numbers.get("alarm"))
+            due = agreed(now - last >= run.config.checkpoint_seconds)
+            if due and learner.iteration < iterations:
+                folder.save_checkpoint(stage, _checkpoint(learner, elapsed))
                 last = time.monotonic()
     finally:
         bar.close()
         log.close()
     seconds = before + time.monotonic() - begun
     # Between this moment and done.json the stage must not have to learn its last rounds again.
-    folder.save_checkpoint(stage, {"learner": learner.state_dict(), "seconds": seconds})
+    folder.save_checkpoint(stage, _checkpoint(learner, seconds))
     return Spent(seconds, before)
+
+
+def _checkpoint(learner: Learner, seconds: float) -> dict[str, Any]:
+    return {"learner": learner.state_dict(), "seconds": seconds, "processes": world_size()}
+
+
+def _check_processes(folder: RunDir, stage: str, saved: dict[str, Any] | None) -> None:
+    """A run is resumed by as many processes as it was begun with, or by none of them."""
+    begun_with = (saved or {}).get("processes", world_size())
+    if begun_with != world_size() or all_mean(float(saved is None)) not in (0.0, 1.0):
+        raise RoboTSError(
+            f"as many processes as {folder.stage(stage)} was begun with",
+            f"{world_size()}, with a checkpoint of {begun_with}",
+            "start torchrun with that many, or delete the checkpoints to begin the stage anew",
+        )
+
+
+def _log(folder: RunDir, stage: str, iteration: int) -> MetricsLog | NoLog:
+    if rank():
+        return NoLog()
+    return MetricsLog(folder.stage(stage), folder.path / "tensorboard" / stage, iteration)
 
 
 def _bundle(
     run: Run, env: TaskEnv, policy: Policy, kind: str, seconds: float, samples: int
 ) -> PolicyBundle:
     return PolicyBundle(
-        policy=policy.cpu().eval(),
+        policy=copy.deepcopy(policy).cpu().eval(),
         task=run.task,
         task_config=asdict(run.config.task),
         action=env.action_contract(),

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import BundleError, RoboTSError
 from robo_ts.files import atomic_path, read_json, sha256, write_json
+from robo_ts.policies import adapter
 from robo_ts.policies.config import PolicyConfig
 from robo_ts.policies.policy import Policy
 
@@ -55,7 +56,7 @@ class PolicyBundle:
                 {
                     "schema": SCHEMA,
                     "task": self.task,
-                    "architecture": asdict(self.policy.config),
+                    "architecture": _architecture(self.policy),
                     "observation": self.policy.spec.to_json(),
                     "observation_digest": self.policy.spec.digest(),
                     "num_actions": self.policy.num_actions,
@@ -104,7 +105,7 @@ class PolicyBundle:
 
     def digest(self) -> str:
         """Hash of architecture, observation contract and weights; it names this very policy."""
-        shape = json.dumps([asdict(self.policy.config), self.policy.spec.digest()])
+        shape = json.dumps([_architecture(self.policy), self.policy.spec.digest()])
         digest = hashlib.sha256(shape.encode())
         for name, tensor in sorted(self.policy.state_dict().items()):
             digest.update(name.encode())
@@ -156,7 +157,26 @@ def _rebuild(folder: Path, card: dict[str, Any], device: str | torch.device) -> 
             "copy the bundle again from its source",
         )
     spec = ObservationSpec.from_json(card["observation"])
-    policy = Policy(PolicyConfig(**card["architecture"]), spec, int(card["num_actions"]))
+    policy = _network(card["architecture"], spec, int(card["num_actions"]))
     policy.load_state_dict(load_file(folder / _WEIGHTS), strict=True)
     policy.to(device).eval()
     return PolicyBundle(policy, card["task"], card["task_config"], card["action"], card["lineage"])
+
+
+def _architecture(policy: Policy) -> dict[str, Any]:
+    if isinstance(policy, adapter.AdapterPolicy):
+        return policy.architecture()
+    return asdict(policy.config)
+
+
+def _network(architecture: dict[str, Any], spec: ObservationSpec, num_actions: int) -> Policy:
+    # A plain policy's card names no kind, as before there were others.
+    if "kind" not in architecture:
+        return Policy(PolicyConfig(**architecture), spec, num_actions)
+    if architecture["kind"] != adapter.KIND:
+        raise BundleError(
+            f"a policy of a kind this version knows ({adapter.KIND}, or none for a plain one)",
+            repr(architecture["kind"]),
+            "update robo_ts",
+        )
+    return adapter.rebuild(architecture, spec, num_actions)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from robo_ts.errors import RoboTSError, did_you_mean
 
 MEMORIES = ("none", "gru", "lstm")
+STDS = ("none", "constant", "state")
 ACTIVATIONS = ("relu", "elu", "tanh", "silu")
 
 
@@ -24,6 +25,11 @@ class PolicyConfig:
         normalize: whether inputs pass a running mean and variance first.
         base_term: ``group.term`` whose raw value is added to the action; empty for none.
         action_clip: actions are clipped to plus and minus this; 0 for none.
+        std: the action's standard deviation: ``none`` (a deterministic policy), ``constant`` (one
+            learnt number per action) or ``state`` (a second head).
+        initial_std: of either, at the start.
+        channels: of each image encoder's convolutions (3 x 3, stride 2, the first 5 x 5).
+        image_features: numbers each image encoder gives.
     """
 
     encoder: list[int] = field(default_factory=lambda: [64])
@@ -35,6 +41,10 @@ class PolicyConfig:
     normalize: bool = True
     base_term: str = ""
     action_clip: float = 1.0
+    std: str = "none"
+    initial_std: float = 0.3
+    channels: list[int] = field(default_factory=lambda: [16, 32, 32])
+    image_features: int = 64
 
     def __post_init__(self) -> None:
         if self.memory not in MEMORIES:
@@ -49,7 +59,13 @@ class PolicyConfig:
                 repr(self.activation),
                 did_you_mean(self.activation, ACTIVATIONS),
             )
-        widths = [*self.encoder, *self.decoder]
+        if self.std not in STDS:
+            raise RoboTSError(
+                f"a std among {', '.join(STDS)}", repr(self.std), did_you_mean(self.std, STDS)
+            )
+        if not self.initial_std > 0.0:
+            raise RoboTSError("initial_std > 0", str(self.initial_std), "raise it")
+        widths = [*self.encoder, *self.decoder, *self.channels, self.image_features]
         if self.memory != "none":
             widths += [self.memory_size, self.memory_layers]
         if min(widths, default=1) < 1:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from robo_ts.distributed import all_sum, is_parallel
+
 
 class Normalizer(nn.Module):
     """``(x - mean) / scale`` with statistics gathered by :meth:`update`.
@@ -32,13 +34,27 @@ class Normalizer(nn.Module):
 
     @torch.no_grad()
     def update(self, x: Tensor) -> None:
-        """Merge the statistics of ``x (..., size)`` (Chan et al. 1979, parallel variance)."""
+        """Merge the statistics of ``x (..., size)`` (Chan et al. 1979, parallel variance), of all
+        processes where several train together."""
         x = x.reshape(-1, x.shape[-1])
-        total = self.count + x.shape[0]
-        share = (x.shape[0] / total).float()
-        mean, variance = x.mean(dim=0), x.var(dim=0, unbiased=False)
+        count, mean, variance = _moments(x)
+        total = self.count + count
+        share = (count / total).float()
         delta = mean - self.mean
         self.mean += share * delta
         self.variance += share * (variance - self.variance + (1 - share) * delta * delta)
         self.count.copy_(total)
         self.scale.copy_(self.variance.sqrt() + self.eps)
+
+
+def _moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Count, mean and variance of the rows of ``x``, over all processes."""
+    count = torch.tensor(float(x.shape[0]), dtype=torch.float64, device=x.device)
+    mean, variance = x.mean(dim=0), x.var(dim=0, unbiased=False)
+    if not is_parallel():
+        return count, mean, variance
+    own = count.clone()
+    total = all_sum(count)
+    everywhere = all_sum(mean * own).div_(total)
+    spread = all_sum((variance + (mean - everywhere).square()) * own).div_(total)
+    return total, everywhere.float(), spread.float()

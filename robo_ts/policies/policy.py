@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,17 +12,35 @@ from torch import Tensor, nn
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.policies.config import PolicyConfig
+from robo_ts.policies.images import ImageEncoder
 from robo_ts.policies.memory import Hidden, Memory, masked
 from robo_ts.policies.normalizer import Normalizer
 
 _ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh, "silu": nn.SiLU}
+# Natural logarithm of the least and the greatest standard deviation.
+_LOG_STD = (-5.0, 2.0)
+
+
+class Output(NamedTuple):
+    """What the network gives for one step or a whole chunk; tensors share their leading dimensions.
+
+    Attributes:
+        action: the mean action, not clipped, ``(..., num_actions)``.
+        std: its standard deviation; None for a deterministic policy.
+        latent: what the last dense layers are fed with, ``(..., width)``.
+    """
+
+    action: Tensor
+    std: Tensor | None
+    latent: Tensor
 
 
 class Policy(nn.Module):
-    """A deterministic policy over named observation groups.
+    """A policy over named observation groups: vectors, images or both.
 
     It knows which groups it reads and in which order; it never touches the others, so what is not
-    in its contract cannot leak into its actions.
+    in its contract cannot leak into its actions. What acts is the mean; a standard deviation, where
+    there is one, serves learning.
 
     Args:
         config: the architecture.
@@ -31,38 +51,60 @@ class Policy(nn.Module):
     def __init__(self, config: PolicyConfig, spec: ObservationSpec, num_actions: int) -> None:
         super().__init__()
         self.config, self.spec, self.num_actions = config, spec, num_actions
-        size = spec.size()
-        self.normalizer = Normalizer(size) if config.normalize else nn.Identity()
-        self.encoder, size = _dense(size, config.encoder, config.activation)
+        self._vectors = spec.select(spec.vectors())
+        size = self._vectors.size()
+        self.normalizer = Normalizer(size) if config.normalize and size else nn.Identity()
+        self.encoder, size = _dense(size, config.encoder if size else [], config.activation)
+        self.images = nn.ModuleDict(
+            {
+                name: ImageEncoder(spec[name].image, config.channels, config.image_features)
+                for name in spec.images()
+            }
+        )
+        size += len(self.images) * config.image_features
         self.memory = None
         if config.memory != "none":
             self.memory = Memory(config.memory, size, config.memory_size, config.memory_layers)
             size = config.memory_size
+        self.latent_size = size
         self.decoder, size = _dense(size, config.decoder, config.activation)
         self.head = nn.Linear(size, num_actions)
-        self.base = base_columns(config.base_term, spec, num_actions)
+        self.base = base_columns(config.base_term, self._vectors, num_actions)
+        self.std_head = self.log_std = None
+        if config.std == "state":
+            self.std_head = nn.Linear(size, num_actions)
+            nn.init.constant_(self.std_head.bias, math.log(config.initial_std))
+            nn.init.orthogonal_(self.std_head.weight, 0.01)
+        elif config.std == "constant":
+            self.log_std = nn.Parameter(torch.full((num_actions,), math.log(config.initial_std)))
 
     # -- inputs ------------------------------------------------------------------------------------
 
     def inputs(self, obs: Mapping[str, Tensor]) -> Tensor:
-        """Concatenate the policy's groups, checking each: ``(..., spec.size())``."""
-        parts = []
-        for name, group in self.spec.items():
-            if name not in obs.keys():  # noqa: SIM118 - a TensorDict iterates over its batch
-                raise RoboTSError(
-                    f"an observation group {name!r}",
-                    f"groups {sorted(obs.keys())}",
-                    "give the policy the groups of its contract",
-                )
-            value = obs[name]
-            if value.shape[-1] != group.size:
-                raise RoboTSError(
-                    f"group {name!r} with {group.size} numbers per world",
-                    f"shape {tuple(value.shape)}",
-                    "use the task and the observation terms the policy was trained with",
-                )
-            parts.append(value)
+        """Concatenate the policy's vectors, checking every group: ``(..., size)``."""
+        parts = [self._checked(obs, name) for name in self.spec if not self.spec[name].image]
+        for name in self.images:
+            self._checked(obs, name)
+        if not parts:
+            first = obs[self.spec.images()[0]]
+            return torch.zeros(*first.shape[:-3], 0, device=first.device)
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def _checked(self, obs: Mapping[str, Tensor], name: str) -> Tensor:
+        if name not in obs.keys():  # noqa: SIM118 - a TensorDict iterates over its batch
+            raise RoboTSError(
+                f"an observation group {name!r}",
+                f"groups {sorted(obs.keys())}",
+                "give the policy the groups of its contract",
+            )
+        value, shape = obs[name], self.spec[name].shape
+        if tuple(value.shape[-len(shape) :]) != shape:
+            raise RoboTSError(
+                f"group {name!r} with {' x '.join(map(str, shape))} numbers per world",
+                f"shape {tuple(value.shape)}",
+                "use the task and the observation terms the policy was trained with",
+            )
+        return value
 
     # -- acting ------------------------------------------------------------------------------------
 
@@ -75,24 +117,47 @@ class Policy(nn.Module):
         """The memory at an episode's start; an empty tuple without memory."""
         return self.memory.initial(num) if self.memory is not None else ()
 
+    def run(
+        self, obs: Mapping[str, Tensor], hidden: Hidden = (), starts: Tensor | None = None
+    ) -> tuple[Output, Hidden]:
+        """One step, or a whole chunk when ``starts`` is given, with all the network has to say.
+
+        Args:
+            obs: groups of shape ``(num, ...)``, or ``(time, num, ...)`` for a chunk.
+            hidden: the memory before the first step.
+            starts: ``(time, num)`` bool; where true, an episode begins with that step.
+
+        Returns:
+            The output and the memory after the last step.
+        """
+        x = self.inputs(obs)
+        y = self._encoded(x, [obs[name] for name in self.images])
+        if self.memory is not None:
+            if starts is None:
+                y, hidden = self.memory.step(y, hidden)
+            else:
+                y, hidden = self.memory.sequence(y, hidden, starts)
+        return self._output(y, x), hidden
+
     def forward(self, obs: Mapping[str, Tensor], hidden: Hidden = ()) -> tuple[Tensor, Hidden]:
         """One step.
 
         Args:
-            obs: groups of shape ``(num, size)``.
+            obs: groups of shape ``(num, ...)``.
             hidden: the memory before the step.
 
         Returns:
             Unclipped actions ``(num, num_actions)`` and the memory after the step.
         """
-        return self.step_vector(self.inputs(obs), hidden)
+        output, hidden = self.run(obs, hidden)
+        return output.action, hidden
 
     def step_vector(self, x: Tensor, hidden: Hidden = ()) -> tuple[Tensor, Hidden]:
         """As :meth:`forward`, from the concatenated observation ``(num, spec.size())``."""
-        y = self.encoder(self.normalizer(x))
+        y = self._encoded(x, [])
         if self.memory is not None:
             y, hidden = self.memory.step(y, hidden)
-        return self._action(y, x), hidden
+        return self._output(y, x).action, hidden
 
     @torch.no_grad()
     def act(self, obs: Mapping[str, Tensor], hidden: Hidden = ()) -> tuple[Tensor, Hidden]:
@@ -108,29 +173,31 @@ class Policy(nn.Module):
     def sequence(
         self, obs: Mapping[str, Tensor], hidden: Hidden, starts: Tensor
     ) -> tuple[Tensor, Hidden]:
-        """A whole chunk at once, with the gradients of the step-by-step loop.
-
-        Args:
-            obs: groups of shape ``(time, num, size)``.
-            hidden: the memory before the first step.
-            starts: ``(time, num)`` bool; where true, an episode begins with that step.
-
-        Returns:
-            Unclipped actions ``(time, num, num_actions)`` and the memory after the last step.
-        """
-        x = self.inputs(obs)
-        y = self.encoder(self.normalizer(x))
-        if self.memory is not None:
-            y, hidden = self.memory.sequence(y, hidden, starts)
-        return self._action(y, x), hidden
+        """The actions of :meth:`run` over a whole chunk, with the gradients of the plain loop."""
+        output, hidden = self.run(obs, hidden, starts)
+        return output.action, hidden
 
     def reset_state(self, hidden: Hidden, done: Tensor) -> Hidden:
         """Clear the memory of finished episodes; ``done (num,)`` bool."""
         return masked(hidden, done)
 
-    def _action(self, latent: Tensor, x: Tensor) -> Tensor:
-        action = self.head(self.decoder(latent))
-        return action if self.base is None else action + x[..., self.base]
+    def _encoded(self, x: Tensor, images: list[Tensor]) -> Tensor:
+        parts = [self.encoder(self.normalizer(x))] if x.shape[-1] else []
+        parts += [encode(image) for encode, image in zip(self.images.values(), images, strict=True)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+
+    def _output(self, latent: Tensor, x: Tensor) -> Output:
+        y = self.decoder(latent)
+        action = self.head(y)
+        if self.base is not None:
+            action = action + x[..., self.base]
+        std = None
+        if self.std_head is not None:
+            # Bounded, because one world with a vanishing std would outweigh all the others.
+            std = self.std_head(y).clamp(*_LOG_STD).exp()
+        elif self.log_std is not None:
+            std = self.log_std.clamp(*_LOG_STD).exp().expand_as(action)
+        return Output(action, std, latent)
 
     def num_parameters(self) -> int:
         """Trainable numbers."""

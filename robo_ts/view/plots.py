@@ -24,6 +24,17 @@ def curves(teacher: list[dict[str, Any]], student: list[dict[str, Any]]) -> str:
             color=_COLOURS[name],
             label="success while training",
         )
+        measured = [row for row in rows if "evaluated_success" in row]
+        if measured:
+            axes.plot(
+                [row["seconds"] for row in measured],
+                [row["evaluated_success"] for row in measured],
+                "o",
+                ms=4,
+                color="#1d2430",
+                label="success in whole episodes",
+            )
+            axes.legend(loc="lower right")
         axes.set(title=name, xlabel="seconds", ylim=(0, 1.02))
         axes.grid(alpha=0.3)
     loss = right.twinx()

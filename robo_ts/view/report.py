@@ -39,10 +39,8 @@ def write_report(
     """
     manifest = read_json(folder / "manifest.json")
     evaluated, exported = results["evaluate"], results["export"]
-    curves = plots.curves(
-        read_metrics(folder / "teacher" / "metrics.jsonl"),
-        read_metrics(folder / "student" / "metrics.jsonl"),
-    )
+    student_rows = read_metrics(folder / "student" / "metrics.jsonl")
+    curves = plots.curves(read_metrics(folder / "teacher" / "metrics.jsonl"), student_rows)
     measured = {
         "teacher": evaluated["teacher"],
         "student": evaluated["student"],
@@ -59,6 +57,7 @@ def write_report(
         _pairs(evaluated["teacher_to_student"]),
         "<h2>Learning</h2>",
         _image(curves),
+        _diagnostics(student_rows),
         "<h2>Where success is lost</h2>",
         _failures_table(measured),
         _image(plots.bins(measured)),
@@ -92,6 +91,45 @@ def write_report(
 
 
 _SHOWN = ("commit", "config_digest", "versions", "hardware")
+
+
+# What the distiller measures in every round, in words.
+_DIAGNOSTICS = {
+    "loss": "imitation loss",
+    "action_error": "mean error of the action",
+    "teacher_acts": "share of steps the teacher acted",
+    "overridden": "share of steps the gate gave to the teacher",
+    "labelled": "share of steps that were labelled",
+    "coverage_90": "teacher's actions inside the student's 90% interval",
+    "imitation_gap": "variance the student's sensors leave open (imitation gap)",
+    "hidden_norm": "norm of the memory",
+    "grad_norm": "norm of the gradient",
+}
+
+
+def _diagnostics(rows: list[dict[str, Any]]) -> str:
+    """The student's training at three moments, and when the alarm rang."""
+    if not rows:
+        return ""
+    moments = [rows[0], rows[len(rows) // 2], rows[-1]]
+    names = [name for name in _DIAGNOSTICS if name in rows[-1]]
+    found = [[_DIAGNOSTICS[name], *(_number(row.get(name)) for row in moments)] for name in names]
+    actions = sorted(name for name in rows[-1] if name.startswith("action_error_"))
+    for name in actions:
+        label = f"error of action {name.removeprefix('action_error_')}"
+        found.append([label, *(_number(row.get(name)) for row in moments)])
+    alarms = [str(row["iteration"]) for row in rows if row.get("alarm")]
+    text = (
+        f"<p><b>Alarm</b> in rounds {', '.join(alarms[:20])}: the loss fell while success fell.</p>"
+        if alarms
+        else "<p>No alarm: the loss never fell while success fell.</p>"
+    )
+    heads = ["", *(f"round {row['iteration']}" for row in moments)]
+    return f"<h2>What the distiller saw</h2>{_table(heads, found)}{text}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3g}"
 
 
 def _results_table(summary: dict[str, Any], measured: dict[str, Any]) -> str:

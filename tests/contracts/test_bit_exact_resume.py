@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher, RollinConfig
+from robo_ts.distill import DatasetConfig, DistillConfig, Distiller, PolicyTeacher, RollinConfig
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.policies import Policy, PolicyConfig
@@ -77,7 +77,7 @@ def distiller(make_quadrotor: MakeEnv, seed: int) -> Distiller:
         iterations=ROUNDS,
         steps_per_iteration=8,
         bptt_length=4,
-        window=2,
+        dataset=DatasetConfig(window=2),
         epochs=2,
         minibatches=2,
         normalizer_iterations=4,

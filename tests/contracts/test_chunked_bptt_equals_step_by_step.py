@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher
+from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher, update
 from robo_ts.distill.dataset import Rollout
 from robo_ts.env import ObservationGroup, ObservationSpec, TaskEnv, Term
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
@@ -147,7 +147,10 @@ def test_a_policy_without_memory_has_the_same_sequence_path() -> None:
 @pytest.mark.parametrize("memory", ["gru", "lstm"])
 @pytest.mark.parametrize("bptt_length", [5, 6, 12])
 def test_the_distillers_chunks_have_the_losses_and_gradients_of_a_loop_that_detaches(
-    memory: str, bptt_length: int, make_quadrotor: Callable[..., TaskEnv]
+    memory: str,
+    bptt_length: int,
+    make_quadrotor: Callable[..., TaskEnv],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     steps, dtype = 12, torch.float64
     env = RslRlEnv(make_quadrotor(num_envs=N))
@@ -159,14 +162,19 @@ def test_the_distillers_chunks_have_the_losses_and_gradients_of_a_loop_that_deta
         num_envs=N, steps_per_iteration=steps, bptt_length=bptt_length, minibatches=1
     )
     distiller = Distiller(env, PolicyTeacher(teacher, N), student, config)
-    batch = Rollout(
-        {"proprioception": torch.randn(steps, N, student.spec.size(), dtype=dtype)},
+    batch = rollout(
+        torch.randn(steps, N, student.spec.size(), dtype=dtype),
         torch.randn(steps, N, 4, dtype=dtype),
         torch.rand(steps, N) < 0.8,
         torch.rand(steps, N) < 0.2,
         random_hidden(student, N, dtype),
+        fresh=True,
     )
-    chunked = [(loss, gradients(student, loss)) for loss in distiller._chunk_losses(batch, 0)]
+    monkeypatch.setattr(update, "_full", lambda output: output)  # stays in float64
+    chunked = [
+        (found["total"], gradients(student, found["total"]))
+        for found in distiller.updater._chunks(batch, 0)
+    ]
 
     hidden = batch.hidden
     expected = []
@@ -192,18 +200,31 @@ def test_burn_in_steps_warm_the_memory_but_are_not_learnt_from(
 ) -> None:
     env = RslRlEnv(make_quadrotor(num_envs=N))
     student = Policy(PolicyConfig(memory_size=6), env.env.spec.select(["proprioception"]), 4)
-    config = DistillConfig(num_envs=N, steps_per_iteration=8, bptt_length=8, minibatches=1)
+    config = DistillConfig(
+        num_envs=N, steps_per_iteration=8, bptt_length=8, minibatches=1, burn_in=3
+    )
     teacher = PolicyTeacher(Policy(PolicyConfig(memory="none"), env.env.spec, 4), N)
     distiller = Distiller(env, teacher, student, config)
-    batch = Rollout(
-        {"proprioception": torch.randn(8, N, student.spec.size())},
-        torch.randn(8, N, 4),
-        torch.ones(8, N, dtype=torch.bool),
-        torch.zeros(8, N, dtype=torch.bool),
-        random_hidden(student, N, torch.float32),
-    )
-    (loss,) = distiller._chunk_losses(batch, 3)
-    action, _ = student.sequence(batch.obs, batch.hidden, batch.starts)
-    wanted = (action - batch.label)[3:].square().mean()
-    assert torch.allclose(loss, wanted)
-    assert batch.valid.all()  # the data itself is as it was
+    for fresh in (False, True):
+        batch = rollout(
+            torch.randn(8, N, student.spec.size()),
+            torch.randn(8, N, 4),
+            torch.ones(8, N, dtype=torch.bool),
+            torch.zeros(8, N, dtype=torch.bool),
+            random_hidden(student, N, torch.float32),
+            fresh,
+        )
+        (found,) = distiller.updater._chunks(batch, 0)
+        action, _ = student.sequence(batch.obs, batch.hidden, batch.starts)
+        wanted = (action - batch.label)[0 if fresh else 3 :].square().mean()
+        assert torch.allclose(found["total"], wanted)
+        assert batch.valid.all()  # the data itself is as it was
+
+
+def rollout(
+    x: Tensor, label: Tensor, valid: Tensor, starts: Tensor, hidden: Hidden, fresh: bool
+) -> Rollout:
+    """A minibatch as the data set hands it out."""
+    num = x.shape[1]
+    fields = {"obs.proprioception": x, "label": label, "valid": valid, "starts": starts}
+    return Rollout(fields, hidden, torch.full((num,), fresh), torch.ones(num), torch.arange(num))

@@ -114,5 +114,5 @@ def test_the_distiller_keeps_nothing_privileged_for_the_student(make_quadrotor: 
     config = DistillConfig(num_envs=N, steps_per_iteration=4, bptt_length=4, minibatches=2)
     distiller = Distiller(RslRlEnv(env), PolicyTeacher(teacher, N), student_of(env), config)
     distiller.learn_one()
-    (batch, _), *_ = distiller.dataset.minibatches(1, torch.Generator())
+    batch, *_ = distiller.dataset.minibatches(1, torch.Generator())
     assert set(batch.obs) == set(groups["student"])

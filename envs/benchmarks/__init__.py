@@ -1,0 +1,1 @@
+"""Small, cheap tasks on which distillation methods are compared; each folder in here is a task."""

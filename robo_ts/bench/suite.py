@@ -1,0 +1,78 @@
+"""Which measurements ``robo-ts bench WORD`` knows beside the speed of engine and task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from robo_ts.errors import RoboTSError, did_you_mean
+
+# The words of robo_ts.bench.run, which are measured together; kept here so that nothing heavy is
+# imported only to read a command line.
+SPEED = ("sim", "env")
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One measurement, imported only when it is asked for.
+
+    Attributes:
+        text: what it measures, in a few words.
+        run: ``module:function``, called as ``run(seeds=..., threads=...)``: the seeds to run with,
+            None for its own choice; threads of torch or the engine, 0 for its own choice. Returns
+            plain data.
+        show: ``module:function`` that prints what ``run`` returned.
+    """
+
+    text: str
+    run: str
+    show: str
+
+
+SUITE: dict[str, Measurement] = {
+    "distill": Measurement(
+        "update and memory of the distiller against rsl_rl's",
+        "robo_ts.bench.distill:run_suite",
+        "robo_ts.bench.distill_report:print_distill",
+    ),
+}
+
+
+def chosen(words: Sequence[str]) -> str | None:
+    """The one word of :data:`SUITE` among ``words``; None when all are of :data:`SPEED`.
+
+    Raises:
+        RoboTSError: for an unknown word, or words that cannot be measured in one run.
+    """
+    known = (*SPEED, *SUITE)
+    for word in words:
+        if word not in known:
+            raise RoboTSError(
+                f"measurements among {', '.join(known)}", repr(word), did_you_mean(word, known)
+            )
+    if not any(word in SUITE for word in words):
+        return None
+    if len(words) > 1:
+        raise RoboTSError(
+            f"{' and '.join(SPEED)} together, or one of {', '.join(SUITE)} alone",
+            " ".join(words),
+            "run robo-ts bench once for each",
+        )
+    return words[0]
+
+
+def run_one(word: str, seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str, Any]:
+    """Run a measurement of :data:`SUITE`."""
+    return _load(SUITE[word].run)(seeds=seeds, threads=threads)
+
+
+def show_one(word: str, figures: dict[str, Any]) -> None:
+    """Print what :func:`run_one` returned."""
+    _load(SUITE[word].show)(figures)
+
+
+def _load(where: str) -> Any:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)

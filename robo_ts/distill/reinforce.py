@@ -1,0 +1,391 @@
+"""Imitation plus reward: PPO on the student, with a KL to the teacher that goes as it learns.
+
+The loss is ``ppo * PPO + kl * KL(student || teacher)`` on the student's own roll-outs (KDRL, arXiv
+2506.02208). Without a teacher, or with ``kl.value=0``, it is plain recurrent PPO: what fine-tunes a
+distilled student with reward. The critic may read privileged groups.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from rsl_rl.env import VecEnv
+from torch import Tensor
+
+from robo_ts.distill.labels import Label
+from robo_ts.distill.losses import gaussian_kl, masked_mean
+from robo_ts.distill.reinforce_config import ReinforceConfig
+from robo_ts.distill.teachers import Teacher
+from robo_ts.distributed import all_mean, average_gradients, copy_from_first, rank
+from robo_ts.env.observations import ObservationSpec
+from robo_ts.errors import RoboTSError
+from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies.policy import Output
+from robo_ts.seeds import derive
+
+
+@dataclass
+class _Batch:
+    """A round, ``(time, num_envs, ...)`` per tensor, and the memories before it."""
+
+    obs: dict[str, Tensor]
+    action: Tensor
+    log_prob: Tensor
+    value: Tensor
+    reward: Tensor
+    done: Tensor
+    starts: Tensor
+    label: Tensor
+    label_std: Tensor
+    valid: Tensor
+    failed: Tensor
+    hidden: tuple[Tensor, ...]
+    critic_hidden: tuple[Tensor, ...]
+    advantage: Tensor = field(default_factory=lambda: torch.empty(0))
+    returns: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def worlds(self, ids: Tensor) -> _Batch:
+        """Some worlds' sequences."""
+        values = {}
+        for name, value in vars(self).items():
+            if name == "obs":
+                values[name] = {k: v[:, ids] for k, v in value.items()}
+            elif name in ("hidden", "critic_hidden"):
+                values[name] = tuple(part[:, ids] for part in value)
+            else:
+                values[name] = value[:, ids]
+        return _Batch(**values)
+
+
+class Reinforcer:
+    """Improves a student with reward, held near the teacher as long as that helps.
+
+    Args:
+        env: the worlds.
+        teacher: who is imitated; None for reward alone.
+        student: the policy; it needs a standard deviation (``std: constant`` or ``state``).
+        critic: the groups the critic reads, privileged ones included.
+        config: settings; ``num_envs`` is taken from the environment.
+        seed: seed of everything it draws.
+
+    Raises:
+        RoboTSError: for a student without, or a teacher without a needed standard deviation.
+    """
+
+    def __init__(
+        self,
+        env: VecEnv,
+        teacher: Teacher | None,
+        student: Policy,
+        critic: ObservationSpec,
+        config: ReinforceConfig,
+        seed: int = 0,
+    ) -> None:
+        if student.config.std == "none":
+            raise RoboTSError(
+                "a student with a standard deviation",
+                "a deterministic one",
+                "set student.std=constant or student.std=state",
+            )
+        self.env, self.teacher, self.student, self.config = env, teacher, student, config
+        self.device = torch.device(env.device)
+        self.iteration, self.kl_scale = 0, 1.0
+        torch.manual_seed(derive(seed, "critic"))
+        memory = "gru" if config.critic_memory else "none"
+        self.critic = Policy(
+            PolicyConfig(
+                encoder=config.critic,
+                memory=memory,
+                memory_size=max(config.critic_memory, 1),
+                action_clip=0.0,
+            ),
+            critic,
+            1,
+        ).to(self.device)
+        copy_from_first(student)
+        copy_from_first(self.critic)
+        self.generator = torch.Generator().manual_seed(derive(seed, "minibatches", rank()))
+        self.device_generator = torch.Generator(device=self.device)
+        self.device_generator.manual_seed(derive(seed, "actions", rank()))
+        self.parameters = [*student.parameters(), *self.critic.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate)
+        self.obs = env.get_observations()
+        self.hidden = student.initial_state(env.num_envs)
+        self.critic_hidden = self.critic.initial_state(env.num_envs)
+        self.starts = torch.ones(env.num_envs, dtype=torch.bool, device=self.device)
+
+    @property
+    def samples(self) -> int:
+        """Control steps gathered so far, over all worlds of this process."""
+        return self.iteration * self.config.steps_per_iteration * self.env.num_envs
+
+    def policy(self) -> Policy:
+        """The student."""
+        return self.student
+
+    def learn_one(self) -> dict[str, float]:
+        """One round: gather, update. Returns its measurements."""
+        batch, measured = self._gather()
+        self._advantages(batch)
+        measured |= self._update(batch)
+        if self.iteration < self.config.normalizer_iterations:
+            for policy in (self.student, self.critic):
+                if policy.config.normalize and policy.spec.vectors():
+                    policy.normalizer.update(policy.inputs(batch.obs))  # type: ignore[operator]
+        self._adapt(measured)
+        self.iteration += 1
+        return measured
+
+    # -- gathering ---------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def _gather(self) -> tuple[_Batch, dict[str, float]]:
+        hidden, critic_hidden = self.hidden, self.critic_hidden
+        rows: list[dict[str, Any]] = []
+        ends: list[Tensor] = []
+        episodes = successes = 0.0
+        for _ in range(self.config.steps_per_iteration):
+            own, self.hidden = self.student.run(self.obs, self.hidden)
+            value, self.critic_hidden = self.critic(self.obs, self.critic_hidden)
+            label = self._label(own)
+            assert own.std is not None
+            noise = torch.randn(
+                own.action.shape, generator=self.device_generator, device=self.device
+            )
+            action = own.action + own.std * noise
+            row = {
+                "obs": {n: self.obs[n].clone() for n in (*self.student.spec, *self.critic.spec)},
+                "action": action,
+                "log_prob": _log_prob(own, action),
+                "value": value[:, 0],
+                "starts": self.starts,
+                "label": label.action,
+                "label_std": _std(label),
+                "valid": _valid(label),
+            }
+            self.obs, reward, dones, extras = self.env.step(self.student.clip(action))
+            done = dones.bool()
+            reward = reward.reshape(-1)
+            if "time_outs" in extras:  # the episode would have gone on: as rsl_rl bootstraps
+                reward = reward + self.config.gamma * value[:, 0] * extras["time_outs"].float()
+            rows.append(row | {"reward": reward, "done": done})
+            ends.append(_outcome(extras, done))
+            if "episode" in extras:
+                success = extras["episode"]["success"]
+                episodes += success.numel()
+                successes += float(success.float().sum())
+            self.starts = done
+            self.hidden = self.student.reset_state(self.hidden, done)
+            self.critic_hidden = self.critic.reset_state(self.critic_hidden, done)
+            if self.teacher is not None:
+                self.teacher.reset(done)
+        batch = _stacked(rows, _not_succeeded(rows, ends), hidden, critic_hidden)
+        measured = {"reward": float(batch.reward.mean()), "episodes": episodes}
+        if episodes:
+            measured["success"] = successes / episodes
+        return batch, measured
+
+    def _label(self, own: Output) -> Label:
+        """The teacher's word; the student's own, which has no pull, without a teacher."""
+        if self.teacher is None:
+            return Label(own.action, None, own.std)
+        label = self.teacher.label(self.obs, own)
+        if label.std is None:
+            raise RoboTSError(
+                "a teacher with a standard deviation, which the KL needs",
+                "one without",
+                "give a teacher with a distribution (label.std)",
+            )
+        return label
+
+    @torch.no_grad()
+    def _advantages(self, batch: _Batch) -> None:
+        """Generalised advantage estimation (Schulman et al. 2016), normalised over the round."""
+        config = self.config
+        following, _ = self.critic(self.obs, self.critic_hidden)
+        following, running = following[:, 0], torch.zeros(self.env.num_envs, device=self.device)
+        advantage = torch.zeros_like(batch.reward)
+        for t in reversed(range(len(batch.reward))):
+            going = (~batch.done[t]).float()
+            delta = batch.reward[t] + config.gamma * following * going - batch.value[t]
+            running = delta + config.gamma * config.lam * going * running
+            advantage[t] = running
+            following = batch.value[t]
+        batch.returns = advantage + batch.value
+        batch.advantage = advantage
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    def kl_weight(self) -> float:
+        """Weight of the KL in this round."""
+        return self.config.kl.at(self.iteration) * self.kl_scale if self.teacher else 0.0
+
+    def _update(self, batch: _Batch) -> dict[str, float]:
+        config = self.config
+        share = min(self.iteration / config.iterations, 1.0)
+        rate = config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        spread = batch.advantage.std() + 1e-8
+        scaled = (batch.advantage - batch.advantage.mean()) / spread
+        behind = batch.advantage < 0
+        batch.advantage = scaled
+        sums: dict[str, Tensor] = {}
+        count = 0
+        for _ in range(config.epochs):
+            order = torch.randperm(self.env.num_envs, generator=self.generator).to(self.device)
+            for ids in order.chunk(config.minibatches):
+                losses = self._losses(batch.worlds(ids), behind[:, ids])
+                self.optimizer.zero_grad(set_to_none=True)
+                losses["total"].backward()
+                average_gradients(self.parameters)
+                torch.nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm)
+                self.optimizer.step()
+                for name, value in losses.items():
+                    sums[name] = sums.get(name, 0.0) + value.detach()
+                count += 1
+        means = {name: all_mean(float(value) / count) for name, value in sums.items()}
+        if not math.isfinite(means["total"]):
+            raise RoboTSError(
+                "finite losses",
+                f"{means} in round {self.iteration}",
+                "lower reinforce.learning_rate or scale the reward down",
+            )
+        means.pop("total")
+        return means | {"kl_weight": self.kl_weight(), "learning_rate": rate}
+
+    def _losses(self, batch: _Batch, behind: Tensor) -> dict[str, Tensor]:
+        config = self.config
+        own, _ = self.student.run(batch.obs, batch.hidden, batch.starts)
+        value, _ = self.critic.sequence(batch.obs, batch.critic_hidden, batch.starts)
+        assert own.std is not None
+        ratio = (_log_prob(own, batch.action) - batch.log_prob).exp()
+        clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
+        surrogate = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
+        critic = (value[..., 0] - batch.returns).square().mean()
+        entropy = own.std.log().sum(dim=-1).mean()
+        weight = batch.valid.float()
+        if config.mask == "advantage":
+            weight = weight * behind
+        elif config.mask == "success":
+            weight = weight * batch.failed
+        divergence = gaussian_kl(own.action, own.std, batch.label, batch.label_std).sum(dim=-1)
+        kl = masked_mean(divergence, weight)
+        acting = 0.0 if self.iteration < config.critic_warmup_iterations else 1.0
+        actor = config.ppo.at(self.iteration) * surrogate - config.entropy * entropy
+        total = acting * (actor + self.kl_weight() * kl) + config.value_loss * critic
+        return {
+            "total": total,
+            "surrogate_loss": surrogate,
+            "value_loss": critic,
+            "kl": kl,
+            "action_std": own.std.mean(),
+        }
+
+    def _adapt(self, measured: dict[str, float]) -> None:
+        """Loosen the teacher's pull while the student does well without it."""
+        target = self.config.kl_target
+        if target > 0.0 and "success" in measured:
+            success = all_mean(measured["success"])
+            step = self.config.kl_rate * (target - success)
+            self.kl_scale = min(max(self.kl_scale * math.exp(step), 1e-4), 1.0)
+
+    # -- persistence -------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that determines the future, the environment included when it can tell."""
+        inner: Any = getattr(self.env, "env", self.env)
+        state = {
+            "iteration": self.iteration,
+            "kl_scale": self.kl_scale,
+            "student": self.student.state_dict(),
+            "critic": self.critic.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "teacher": self.teacher.state_dict() if self.teacher is not None else None,
+            "hidden": list(self.hidden),
+            "critic_hidden": list(self.critic_hidden),
+            "starts": self.starts,
+            "obs": {name: self.obs[name] for name in self.obs.keys()},  # noqa: SIM118
+            "generator": self.generator.get_state(),
+            "device_generator": self.device_generator.get_state(),
+            "env": inner.state_dict() if hasattr(inner, "state_dict") else None,
+        }
+        return copy.deepcopy(state)
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`; an environment that cannot be restored starts anew."""
+        state = copy.deepcopy(state)
+        self.iteration, self.kl_scale = state["iteration"], state["kl_scale"]
+        self.student.load_state_dict(state["student"])
+        self.critic.load_state_dict(state["critic"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.teacher is not None:
+            self.teacher.load_state_dict(state["teacher"])
+        self.generator.set_state(state["generator"])
+        self.device_generator.set_state(state["device_generator"])
+        self.hidden = tuple(part.to(self.device) for part in state["hidden"])
+        self.critic_hidden = tuple(part.to(self.device) for part in state["critic_hidden"])
+        self.starts = state["starts"].to(self.device)
+        inner: Any = getattr(self.env, "env", self.env)
+        if state["env"] is not None:
+            inner.load_state_dict(state["env"])
+            for name, value in state["obs"].items():
+                self.obs[name] = value.to(self.device)
+            return
+        self.obs, self.starts = self.env.get_observations(), torch.ones_like(self.starts)
+        self.hidden = self.student.initial_state(self.env.num_envs)
+        self.critic_hidden = self.critic.initial_state(self.env.num_envs)
+        if self.teacher is not None:
+            self.teacher.reset(self.starts)
+
+
+def _log_prob(own: Output, action: Tensor) -> Tensor:
+    """Log-density of the action, ``(...)``."""
+    assert own.std is not None
+    z = (action - own.action) / own.std
+    return (-0.5 * z.square() - own.std.log() - 0.5 * math.log(2.0 * math.pi)).sum(dim=-1)
+
+
+def _std(label: Label) -> Tensor:
+    assert label.std is not None
+    return label.std
+
+
+def _valid(label: Label) -> Tensor:
+    if label.valid is not None:
+        return label.valid
+    return torch.ones(len(label.action), dtype=torch.bool, device=label.action.device)
+
+
+def _outcome(extras: dict[str, Any], done: Tensor) -> Tensor:
+    """1 where an episode ended well, else 0, ``(num_envs,)``."""
+    outcome = torch.zeros(len(done), device=done.device)
+    if "episode" in extras:
+        outcome[torch.nonzero(done).flatten()] = extras["episode"]["success"].float()
+    return outcome
+
+
+def _not_succeeded(rows: list[dict[str, Any]], ends: list[Tensor]) -> Tensor:
+    """0 on the steps of episodes known to have succeeded, else 1, ``(time, num_envs)``."""
+    carried = torch.zeros_like(ends[-1])
+    found = []
+    for row, outcome in zip(reversed(rows), reversed(ends), strict=True):
+        carried = torch.where(row["done"], outcome, carried)
+        found.append(1.0 - carried)
+    return torch.stack(found[::-1])
+
+
+def _stacked(
+    rows: list[dict[str, Any]],
+    failed: Tensor,
+    hidden: tuple[Tensor, ...],
+    critic_hidden: tuple[Tensor, ...],
+) -> _Batch:
+    names = [name for name in rows[0] if name != "obs"]
+    values = {name: torch.stack([row[name] for row in rows]) for name in names}
+    obs = {name: torch.stack([row["obs"][name] for row in rows]) for name in rows[0]["obs"]}
+    return _Batch(obs=obs, failed=failed, hidden=hidden, critic_hidden=critic_hidden, **values)

@@ -1,0 +1,83 @@
+"""Settings of learning from imitation and reward together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from robo_ts.distill.schedule import Schedule
+from robo_ts.distill.settings import one_of
+from robo_ts.errors import RoboTSError
+
+MASKS = ("none", "advantage", "success")
+
+
+@dataclass
+class ReinforceConfig:
+    """PPO with a KL to the teacher.
+
+    Attributes:
+        num_envs: worlds trained in.
+        iterations: rounds of gathering and updating.
+        steps_per_iteration: control steps per world and round; also the length of truncated
+            back-propagation.
+        epochs: passes over each round's data.
+        minibatches: parts the worlds are split into per pass.
+        learning_rate: at the start; falls linearly to ``final_learning_rate``.
+        final_learning_rate: at the end.
+        gamma: discount per control step.
+        lam: GAE's lambda.
+        clip: PPO's clip range.
+        entropy: weight of the entropy bonus.
+        value_loss: weight of the critic's loss.
+        max_grad_norm: gradients are clipped to this norm.
+        critic: widths of the critic's dense layers.
+        critic_memory: width of the critic's GRU; 0 for none.
+        ppo: weight of PPO's loss over the rounds.
+        kl: weight of the KL to the teacher over the rounds.
+        mask: where the KL counts: everywhere (``none``), where the student did worse than the
+            critic expected (``advantage``), or in episodes not known to have succeeded
+            (``success``).
+        kl_target: when above zero, the KL's weight is not only scheduled but also adapted: it
+            shrinks while the success rate of the round is above this target and grows back while
+            it is below.
+        kl_rate: how fast it adapts, per round and unit of success.
+        critic_warmup_iterations: first rounds in which only the critic learns.
+        normalizer_iterations: rounds during which input statistics are gathered.
+    """
+
+    num_envs: int = 512
+    iterations: int = 200
+    steps_per_iteration: int = 32
+    epochs: int = 4
+    minibatches: int = 4
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-4
+    gamma: float = 0.99
+    lam: float = 0.95
+    clip: float = 0.2
+    entropy: float = 0.0
+    value_loss: float = 0.5
+    max_grad_norm: float = 1.0
+    critic: list[int] = field(default_factory=lambda: [64, 64])
+    critic_memory: int = 0
+    ppo: Schedule = field(default_factory=Schedule)
+    kl: Schedule = field(
+        default_factory=lambda: Schedule(value=1.0, final=0.0, iterations=100, shape="linear")
+    )
+    mask: str = "none"
+    kl_target: float = 0.0
+    kl_rate: float = 0.5
+    critic_warmup_iterations: int = 0
+    normalizer_iterations: int = 10
+
+    def __post_init__(self) -> None:
+        one_of("reinforce.mask", self.mask, MASKS)
+        for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):
+            if getattr(self, name) < 1:
+                raise RoboTSError(f"reinforce.{name} >= 1", str(getattr(self, name)), "raise it")
+        for name in ("learning_rate", "final_learning_rate", "clip", "max_grad_norm"):
+            if not getattr(self, name) > 0.0:
+                raise RoboTSError(f"reinforce.{name} > 0", str(getattr(self, name)), "raise it")
+        for name in ("gamma", "lam"):
+            if not 0.0 < getattr(self, name) <= 1.0:
+                raise RoboTSError(f"reinforce.{name} in (0, 1]", str(getattr(self, name)), "mend")

@@ -1,0 +1,59 @@
+"""Images as numbers: a small convolutional encoder that reads them as they are stored."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from robo_ts.errors import RoboTSError
+
+
+class ImageEncoder(nn.Module):
+    """Convolutions with stride 2, then one dense layer.
+
+    Args:
+        shape: ``(channels, height, width)`` of one image.
+        channels: of the convolutions; the first is 5 x 5, the others 3 x 3.
+        features: numbers it gives.
+
+    Raises:
+        RoboTSError: when the image is too small for so many convolutions.
+    """
+
+    def __init__(self, shape: tuple[int, ...], channels: list[int], features: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before, height, width = shape
+        for index, after in enumerate(channels):
+            kernel = 5 if index == 0 else 3
+            layers += [nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2), nn.ReLU()]
+            before, height, width = after, math.ceil(height / 2), math.ceil(width / 2)
+        if min(height, width) < 2:
+            raise RoboTSError(
+                f"images of at least {2 ** (len(channels) + 1)} pixels a side",
+                f"{shape[1]} x {shape[2]}",
+                "use fewer student.channels or larger images",
+            )
+        self.convolutions = nn.Sequential(*layers)
+        self.dense = nn.Linear(before * height * width, features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """``(..., channels, height, width)`` of any stored kind to ``(..., features)``."""
+        leading = images.shape[:-3]
+        x = scaled(images.reshape(-1, *images.shape[-3:]), self.dense.weight.dtype)
+        x = self.convolutions(x).flatten(1)
+        return torch.relu(self.dense(x)).reshape(*leading, -1)
+
+
+def scaled(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Stored images as numbers around zero: colours and 16-bit depth of full scale one.
+
+    Floating-point depth is taken to be in metres and left as it is.
+    """
+    if images.dtype == torch.uint8:
+        return images.to(dtype).div_(255.0).sub_(0.5)
+    if images.dtype == torch.uint16:
+        return images.to(dtype).div_(65535.0).sub_(0.5)
+    return images.to(dtype)

@@ -136,6 +136,8 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     """Make the student of the run's teacher and save its bundle."""
     if folder.is_done("student"):
         return folder.result("student")
+    if run.config.teacher_bundle:
+        teach(run, folder)  # takes the given bundle, through the gate like any other
     begun = time.monotonic()
     parent = folder.result("teacher")
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed

@@ -140,6 +140,8 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     """Make the student of the run's teacher and save its bundle."""
     if folder.is_done("student"):
         return folder.result("student")
+    if run.config.teacher_bundle and world_size() == 1:
+        teach(run, folder)  # takes the given bundle, through the gate like any other
     begun = time.monotonic()
     folder.result("teacher")
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed

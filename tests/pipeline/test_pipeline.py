@@ -98,3 +98,12 @@ def test_weak_teacher_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "too few" in said
     assert "teacher.iterations" in said
     assert PolicyBundle.load(tmp_path / "r" / "teacher" / "bundle").task == "quadrotor"
+
+
+def test_a_given_bundle_is_distilled_from_without_training_a_teacher(
+    smoke_run: Path, tmp_path: Path
+):
+    words = ["recipe=smoke", f"teacher_bundle={smoke_run / 'teacher' / 'bundle'}"]
+    assert main(["distill", *words, f"run_dir={tmp_path / 'run'}"]) == 0
+    student = PolicyBundle.load(tmp_path / "run" / "student" / "bundle")
+    assert student.lineage["teacher"] == PolicyBundle.load(smoke_run / "teacher/bundle").digest()

@@ -31,11 +31,29 @@ class Measurement:
     show: str
 
 
+_METHODS = {
+    "reacher": "DAgger with a window against cloning, no memory of data, rsl_rl's loop",
+    "hidden_cue": "imitation, reward, and both, where a cue is hidden from the student",
+    "coverage": "whether the student's 90% interval holds 90%",
+    "gates": "labels saved by S-Aware Gating; PIER against uniform replay",
+    "adapters": "adapter students against feeding predicted state to the teacher",
+}
 SUITE: dict[str, Measurement] = {
     "distill": Measurement(
         "update and memory of the distiller against rsl_rl's",
         "robo_ts.bench.distill:run_suite",
         "robo_ts.bench.distill_report:print_distill",
+    ),
+    **{
+        name: Measurement(
+            text, f"robo_ts.bench.methods.suite:{name}", "robo_ts.bench.methods.suite:show_arms"
+        )
+        for name, text in _METHODS.items()
+    },
+    "sag": Measurement(
+        "what S-Aware Gating promises, on a drifting novice",
+        "robo_ts.bench.methods.suite:sag",
+        "robo_ts.bench.methods.suite:show_sag",
     ),
 }
 

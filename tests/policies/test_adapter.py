@@ -158,9 +158,7 @@ def test_training_moves_perception_and_adapters_and_never_the_teacher() -> None:
     student = distiller.student
     assert isinstance(student, AdapterPolicy)
     before = copy.deepcopy(student.state_dict())
-    first = distiller.learn_one()
-    for _ in range(19):
-        end = distiller.learn_one()
+    first, *_, end = [distiller.learn_one() for _ in range(20)]
     for name in ("loss", "loss_regression", "loss_alignment"):
         assert end[name] < 0.7 * first[name]
     for name, value in student.state_dict().items():

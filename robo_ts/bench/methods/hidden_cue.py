@@ -20,7 +20,7 @@ from robo_ts.env import get_task
 from robo_ts.envs.benchmarks.hidden_cue.teacher import act, distribution
 
 TASK = "hidden_cue"
-NUM_ENVS, STEPS, ROUNDS, EPISODES = 256, 32, 150, 1024
+NUM_ENVS, STEPS, ROUNDS, EPISODES = 256, 32, 70, 1024
 STUDENT = {
     "encoder": [64],
     "memory": "gru",
@@ -38,7 +38,6 @@ def run(seeds: Sequence[int] = range(5)) -> dict[str, Any]:
         "DAgger": _dagger,
         "PPO": lambda seed: _reinforce(seed, None),
         "PPO + annealed KL": lambda seed: _reinforce(seed, annealed),
-        "PPO + constant KL": lambda seed: _reinforce(seed, Schedule(value=0.3)),
     }
     settings = {"task": TASK, "num_envs": NUM_ENVS, "steps": STEPS, "rounds": ROUNDS}
     return compare(arms, seeds, settings | {"environment_steps": NUM_ENVS * STEPS * ROUNDS})

@@ -43,7 +43,7 @@ class Updater:
         self.student, self.heads, self.config = student, heads, config
         self.generator, self.device_generator = generator, device_generator
         self.parameters: list[nn.Parameter] = [*student.parameters(), *heads.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate)
+        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate, fused=True)
         self._images = set(student.spec.images())
 
     def learning_rate(self, iteration: int) -> float:

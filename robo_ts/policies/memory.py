@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
+from robo_ts.policies.gru import can_run, gru_sequence
+
 # A memory's state: (layers, num, width) per part; a GRU has one part, an LSTM two.
 Hidden = tuple[Tensor, ...]
 
@@ -47,6 +49,10 @@ class Memory(nn.Module):
         Returns:
             Outputs ``(time, num, size)`` and the state after the last step.
         """
+        if can_run(self.rnn, x, hidden[0]):
+            assert isinstance(self.rnn, nn.GRU)
+            out = gru_sequence(self.rnn, x, hidden[0][0], starts)
+            return out, (out[-1:],)
         if not bool(starts.any()):
             return self._run(x, hidden)
         time, num = starts.shape

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import Range
 
+# Share of the Crazyflie's full thrust that grows linearly with rotor speed.
+LINEAR = 0.014373 / (0.003525 + 0.014373 + 0.09223)
+
 
 @dataclass
 class DroneRanges:
@@ -22,6 +25,13 @@ class DroneRanges:
         fall_time: motor time constant while slowing down, s.
         disturbance: factor d; per episode a constant force of standard deviation
             U(0, d (t2w - 1)) t2w m / 3 per axis acts on the drone.
+        disturbance_torque: standard deviation of a constant torque per axis and episode, as a share
+            of what one pair of rotors can give.
+        linear_thrust: share of the full thrust that grows linearly with rotor speed; above 1 the
+            curve is concave.
+        sag: share of thrust lost at full load.
+        weak_share: share of drones whose torque to inertia is drawn from ``weak`` instead.
+        weak: torque to inertia of those, rad/s^2.
     """
 
     thrust_to_weight: Range = field(default_factory=lambda: Range(1.5, 5.0))
@@ -32,6 +42,80 @@ class DroneRanges:
     rise_time: Range = field(default_factory=lambda: Range(0.03, 0.10))
     fall_time: Range = field(default_factory=lambda: Range(0.03, 0.30))
     disturbance: float = 0.3
+    disturbance_torque: float = 0.0
+    linear_thrust: Range = field(default_factory=lambda: Range(LINEAR, LINEAR))
+    sag: Range = field(default_factory=Range)
+    weak_share: float = 0.0
+    weak: Range = field(default_factory=lambda: Range(40.0, 400.0, "log_uniform"))
+
+
+@dataclass
+class AirRanges:
+    """What the air does; nothing by default.
+
+    Attributes:
+        drag: deceleration per relative speed, 1/s.
+        gust_speed: standard deviation of the wind along each axis, m/s.
+        gust_time: over which it changes, s.
+        kick: standard deviation of the speed a poke gives along each axis, m/s; one in two seconds.
+    """
+
+    drag: Range = field(default_factory=Range)
+    gust_speed: Range = field(default_factory=Range)
+    gust_time: Range = field(default_factory=lambda: Range(0.5, 2.0))
+    kick: Range = field(default_factory=Range)
+
+
+@dataclass
+class SensorRanges:
+    """How sensors and the link to the motors err; not at all by default.
+
+    Attributes:
+        noise: white noise, in units of 1 cm, 5 cm/s and 0.1 rad/s.
+        bias: standard deviation of each episode's constant error, in the same units.
+        observation_delay: s, at most 20 ms.
+        action_delay: s, at most 20 ms.
+    """
+
+    noise: Range = field(default_factory=Range)
+    bias: Range = field(default_factory=Range)
+    observation_delay: Range = field(default_factory=Range)
+    action_delay: Range = field(default_factory=Range)
+
+
+@dataclass
+class References:
+    """What is flown; shares of episodes, the rest holds a fixed point.
+
+    Attributes:
+        langevin: smooth random paths (RAPTOR's).
+        eight: figures of eight.
+        step: one jump of the reference.
+        period: of a figure of eight, s.
+        length: of a figure of eight, m; it is half as wide.
+        agility: figures of eight that ask for more than this share of a drone's spare acceleration
+            are slowed down; 0 leaves all as they are.
+        tilt: whether figures of eight lie in any plane; else they are level, the long side along x.
+        jump: greatest jump per axis, m.
+    """
+
+    langevin: float = 0.5
+    eight: float = 0.0
+    step: float = 0.0
+    period: Range = field(default_factory=lambda: Range(5.5, 5.5))
+    length: Range = field(default_factory=lambda: Range(2.0, 2.0))
+    agility: float = 0.0
+    tilt: bool = False
+    jump: float = 1.0
+
+    def __post_init__(self) -> None:
+        shares = (self.langevin, self.eight, self.step)
+        if min(shares) < 0.0 or sum(shares) > 1.0 + 1e-9:
+            raise RoboTSError(
+                "task.references with shares of at least 0 that sum to at most 1",
+                f"langevin {shares[0]}, eight {shares[1]}, step {shares[2]}",
+                "lower them",
+            )
 
 
 @dataclass
@@ -89,24 +173,31 @@ class QuadrotorConfig:
     Attributes:
         substeps: Runge-Kutta steps of 10 ms per control step; 1 gives 100 Hz, as in RAPTOR.
         episode_steps: time limit in control steps.
-        moving_reference: share of episodes whose reference moves (second-order Langevin path).
         success_distance: greatest mean distance to the reference over the last quarter, m.
         limit_arms: terminate beyond this many arm lengths per axis from the reference.
         limit_velocity: terminate beyond this speed per axis, m/s.
         limit_angular_velocity: terminate beyond this rate per axis, rad/s.
         drones: the distribution of drones.
+        air: what the air does.
+        sensors: how sensors and the link to the motors err.
+        real_share: share of episodes in which air, sensors and sag are as above; in the others they
+            are perfect.
+        references: what is flown.
         start: the distribution of starts.
         reward: the reward's weights.
     """
 
     substeps: int = 1
     episode_steps: int = 500
-    moving_reference: float = 0.5
     success_distance: float = 0.2
     limit_arms: float = 20.0
     limit_velocity: float = 2.0
     limit_angular_velocity: float = 35.0
     drones: DroneRanges = field(default_factory=DroneRanges)
+    air: AirRanges = field(default_factory=AirRanges)
+    sensors: SensorRanges = field(default_factory=SensorRanges)
+    real_share: float = 1.0
+    references: References = field(default_factory=References)
     start: StartRanges = field(default_factory=StartRanges)
     reward: RewardWeights = field(default_factory=RewardWeights)
 
@@ -114,7 +205,5 @@ class QuadrotorConfig:
         for name, low in (("substeps", 1), ("episode_steps", 4)):
             if getattr(self, name) < low:
                 raise RoboTSError(f"task.{name} >= {low}", str(getattr(self, name)), "raise it")
-        if not 0.0 <= self.moving_reference <= 1.0:
-            raise RoboTSError(
-                "task.moving_reference in [0, 1]", str(self.moving_reference), "give a share"
-            )
+        if not 0.0 <= self.real_share <= 1.0:
+            raise RoboTSError("task.real_share in [0, 1]", str(self.real_share), "give a share")

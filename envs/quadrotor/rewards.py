@@ -13,7 +13,7 @@ def reward(
     distance: Tensor,
     velocity: Tensor,
     speed_limit: float,
-    quaternion: Tensor,
+    yaw_component: Tensor,
     action: Tensor,
     action_change: Tensor,
     terminated: Tensor,
@@ -22,14 +22,14 @@ def reward(
 
     Args:
         distance: to the reference, ``(n,)`` m.
-        velocity: ``(n, 3)`` m/s, world frame.
+        velocity: ``(3, n)`` m/s, world frame.
         speed_limit: beyond it an episode is terminated, m/s per axis.
-        quaternion: ``(n, 4)``, w first.
-        action: as the policy emitted it, ``(n, 4)``.
+        yaw_component: z of the quaternion, ``(n,)``.
+        action: as the policy emitted it, ``(4, n)``.
         action_change: norm of its change since the last step, ``(n,)``.
         terminated: ``(n,)`` bool.
     """
-    yaw = 2.0 * torch.acos((1.0 - quaternion[:, 3].abs()).clamp(0.0, 1.0))
+    yaw = 2.0 * torch.acos((1.0 - yaw_component.abs()).clamp(0.0, 1.0))
     total = (
         weights.alive
         - weights.position * distance
@@ -37,8 +37,8 @@ def reward(
         - weights.action_rate * action_change
     )
     if weights.speeding:
-        excess = (velocity.abs() - weights.soft_limit * speed_limit).clamp_min(0.0).sum(dim=-1)
+        excess = (velocity.abs() - weights.soft_limit * speed_limit).clamp_min(0.0).sum(dim=0)
         total = total - weights.speeding * excess
     if weights.saturation:
-        total = total - weights.saturation * (action.abs() - 1.0).clamp_min(0.0).sum(dim=-1)
+        total = total - weights.saturation * (action.abs() - 1.0).clamp_min(0.0).sum(dim=0)
     return weights.scale * (total - weights.termination * terminated)

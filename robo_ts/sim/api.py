@@ -14,7 +14,7 @@ from torch import Tensor
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim.nan_guard import NanGuardConfig
 
-ENGINES = ("cpu", "warp")
+ENGINES = ("cpu", "warp", "analytic")
 
 
 @dataclass
@@ -22,9 +22,10 @@ class EngineConfig:
     """Which engine steps the worlds, and how.
 
     Attributes:
-        name: ``cpu`` (mujoco.batch, float64) or ``warp`` (mujoco_warp, float32).
+        name: ``cpu`` (mujoco.batch, float64), ``warp`` (mujoco_warp, float32) or ``analytic``
+            (formulas in torch, float32, for free rigid bodies with rotors).
         threads: simulation threads of the CPU engine; 0 takes every core this process may use.
-        device: torch device of the warp engine; ``auto`` takes CUDA when it is there.
+        device: torch device of the warp and analytic engines; ``auto`` takes CUDA when it is there.
         nconmax: contacts per world the warp engine has room for; 0 lets it decide.
         njmax: constraint rows per world the warp engine has room for; 0 lets it decide.
         nan_guard: when to look for non-finite states and where to write the dump.
@@ -161,6 +162,10 @@ def make_sim(
         from robo_ts.sim.cpu import CpuSim
 
         return CpuSim(model, num_envs, engine, fields, expand)
+    if engine.name == "analytic":
+        from robo_ts.sim.analytic import AnalyticSim
+
+        return AnalyticSim(model, num_envs, engine, fields, expand)
     from robo_ts.sim.warp import WarpSim
 
     return WarpSim(model, num_envs, engine, fields, expand)

@@ -1,0 +1,146 @@
+"""Which drone, which weather, which sensors, which path: what is drawn at an episode's start.
+
+Source of the drones: RAPTOR (Eschmann, Albani, Loianno 2025), public code rl-tools,
+``sample_dynamics_parameters.cpp``. Everything is feature-first, ``(components, num)``.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from robo_ts.envs.quadrotor.config import DroneRanges
+from robo_ts.sim import Sampler
+from robo_ts.sim.rigid import GRAVITY
+
+BASE_MASS = 0.0306
+BASE_ROTOR_XY = 0.028
+# Share of a Crazyflie's thrust that its rotors would give at rest.
+CONSTANT = 0.003525 / (0.003525 + 0.014373 + 0.09223)
+# Pitch and yaw inertia over roll inertia of the Crazyflie.
+INERTIA_RATIO = (1.0, 9.6441e-6 / 9.4166e-6, 1.7460e-5 / 9.4166e-6)
+
+_DRAWN = (
+    "thrust_to_weight",
+    "mass_root",
+    "size_deviation",
+    "torque_to_inertia",
+    "torque_constant",
+    "rise_time",
+    "fall_time",
+    "linear_thrust",
+    "sag",
+)
+
+
+@dataclass
+class Drones:
+    """Parameters of ``num`` drones, each tensor ``(num,)`` unless said.
+
+    Attributes:
+        mass: kg.
+        inertia: ``(3, num)`` kg m^2, body frame diagonal.
+        rotor_xy: |x| = |y| of the rotors, m.
+        curve: ``(3, num)`` thrust polynomial of one rotor in N over rotor speed in [0, 1].
+        torque_constant: rotor drag torque per thrust, m.
+        rise_time: s.
+        fall_time: s.
+        sag: share of thrust lost at full load.
+        thrust_to_weight: of 1.
+        torque_to_inertia: rad/s^2.
+        force: ``(3, num)`` constant disturbance, N, world frame.
+        torque: ``(3, num)`` constant disturbance, N m, body frame.
+    """
+
+    mass: Tensor
+    inertia: Tensor
+    rotor_xy: Tensor
+    curve: Tensor
+    torque_constant: Tensor
+    rise_time: Tensor
+    fall_time: Tensor
+    sag: Tensor
+    thrust_to_weight: Tensor
+    torque_to_inertia: Tensor
+    force: Tensor
+    torque: Tensor
+
+    @property
+    def arm(self) -> Tensor:
+        """Distance from the centre to a rotor, m."""
+        return self.rotor_xy * math.sqrt(2.0)
+
+    @property
+    def hover_action(self) -> Tensor:
+        """Action in [-1, 1] whose steady thrust carries the weight."""
+        return hover_action(self.curve, self.mass)
+
+    def pick(self, ids: Tensor) -> Drones:
+        """Some of them."""
+        return replace(self, **{f.name: getattr(self, f.name)[..., ids] for f in fields(self)})
+
+
+def sample_drones(ranges: DroneRanges, num: int, generator: torch.Generator) -> Drones:
+    """Draw ``num`` drones from RAPTOR's distribution or a wider one."""
+    device = generator.device
+    draw = Sampler({name: getattr(ranges, name) for name in _DRAWN}).sample(num, generator)
+    t2w, t2i, mass = draw["thrust_to_weight"], draw["torque_to_inertia"], draw["mass_root"] ** 3
+    if ranges.weak_share:
+        weak = torch.rand(num, generator=generator, device=device) < ranges.weak_share
+        t2i = torch.where(weak, ranges.weak.sample((num,), generator), t2i)
+    u = draw["size_deviation"]
+    scale = torch.where(u < 0, 1.0 / (1.0 - u), 1.0 + u)
+    rotor_xy = BASE_ROTOR_XY * (mass / BASE_MASS) ** (1.0 / 3.0) * scale
+    max_thrust = t2w * mass * GRAVITY / 4.0
+    linear = draw["linear_thrust"]
+    shape = torch.stack([torch.full_like(linear, CONSTANT), linear, 1.0 - CONSTANT - linear])
+    roll_inertia = math.sqrt(2.0) * rotor_xy * max_thrust / t2i
+    ratio = torch.tensor(INERTIA_RATIO, device=device)[:, None]
+    sigma = torch.rand(num, generator=generator, device=device) * ranges.disturbance
+    force = sigma * (t2w - 1.0) * t2w * mass / 3.0
+    direction = torch.randn(3, num, generator=generator, device=device)
+    twist = torch.zeros_like(direction)
+    if ranges.disturbance_torque:
+        twist = torch.randn(3, num, generator=generator, device=device)
+        twist = ranges.disturbance_torque * t2i * roll_inertia * twist
+    return Drones(
+        mass=mass,
+        inertia=roll_inertia * ratio,
+        rotor_xy=rotor_xy,
+        curve=max_thrust * shape,
+        torque_constant=draw["torque_constant"],
+        rise_time=draw["rise_time"],
+        fall_time=draw["fall_time"],
+        sag=draw["sag"],
+        thrust_to_weight=t2w,
+        torque_to_inertia=t2i,
+        force=force * direction,
+        torque=twist,
+    )
+
+
+def hover_action(curve: Tensor, mass: Tensor) -> Tensor:
+    """Action in [-1, 1] whose steady thrust carries the weight: root of the thrust curve.
+
+    Args:
+        curve: ``(3, num)`` N.
+        mass: ``(num,)`` kg.
+    """
+    c0, c1, c2 = curve
+    missing = mass * GRAVITY / 4.0 - c0
+    # This form of the root holds for a straight and for a concave curve too.
+    speed = 2.0 * missing / (c1 + torch.sqrt(c1 * c1 + 4.0 * c2 * missing))
+    return 2.0 * speed - 1.0
+
+
+def random_tilt(num: int, greatest: float, generator: torch.Generator) -> Tensor:
+    """Quaternions ``(4, num)`` of rotations by U(0, greatest) rad about random axes."""
+    device = generator.device
+    axis = torch.nn.functional.normalize(
+        torch.randn(3, num, generator=generator, device=device), dim=0
+    )
+    half = 0.5 * greatest * torch.rand(1, num, generator=generator, device=device)
+    return torch.cat([torch.cos(half), axis * torch.sin(half)])

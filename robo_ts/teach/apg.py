@@ -1,0 +1,148 @@
+"""Analytic policy gradient: back-propagation through the simulator itself."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from robo_ts.env.differentiable import DifferentiableEnv
+from robo_ts.errors import RoboTSError
+from robo_ts.policies import Policy
+from robo_ts.policies.memory import detached
+from robo_ts.policies.normalizer import Normalizer
+
+
+@dataclass
+class APGConfig:
+    """Analytic policy gradient.
+
+    Attributes:
+        num_envs: worlds trained on.
+        iterations: windows, with one update each.
+        window: control steps that gradients flow back through.
+        first_window: the same at the start; grows linearly over the first third.
+        learning_rate: at the start; falls to ``final_learning_rate`` on a cosine.
+        final_learning_rate: at the end.
+        max_grad_norm: gradients are clipped to this norm.
+        beta: of Adam's two moments.
+        encoder: widths of the teacher's layers.
+        activation: after each.
+        base_term: ``group.term`` of an action the teacher starts from; empty for none.
+        normalizer_iterations: windows in which the running mean and variance of the inputs are
+            gathered.
+    """
+
+    num_envs: int = 512
+    iterations: int = 2000
+    window: int = 60
+    first_window: int = 60
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-4
+    max_grad_norm: float = 1.0
+    beta: tuple[float, float] = (0.9, 0.99)
+    normalizer_iterations: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("num_envs", "iterations", "window", "first_window"):
+            if getattr(self, name) < 1:
+                raise RoboTSError(f"apg.{name} >= 1", str(getattr(self, name)), "raise it")
+
+
+class AnalyticPolicyGradient:
+    """Improves a policy, recurrent or not, window by window.
+
+    Args:
+        env: the worlds; they go on from window to window.
+        policy: improved in place.
+        config: the settings.
+    """
+
+    def __init__(self, env: DifferentiableEnv, policy: Policy, config: APGConfig) -> None:
+        self.env, self.config = env, config
+        self._policy = policy.train()
+        self.optimizer = torch.optim.Adam(
+            policy.parameters(), lr=config.learning_rate, betas=config.beta, fused=True
+        )
+        self.hidden = policy.initial_state(env.num_envs)
+        self.iteration, self.samples = 0, 0
+
+    def policy(self) -> Policy:
+        """The policy as it stands."""
+        return self._policy
+
+    def learn_one(self) -> dict[str, float]:
+        """One window and one update.
+
+        Raises:
+            RoboTSError: when the gradient is not finite.
+        """
+        rate = self._rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        window = self._window()
+        cost = self._fly(window)
+        self.optimizer.zero_grad(set_to_none=True)
+        cost.backward()
+        norm = torch.nn.utils.clip_grad_norm_(
+            self._policy.parameters(), self.config.max_grad_norm
+        )
+        size = float(norm)
+        if math.isfinite(size):
+            self.optimizer.step()
+        if self._seen:
+            self._policy.normalizer.update(torch.stack(self._seen))  # type: ignore[operator]
+        over = self.env.next_window()
+        self.hidden = self._policy.reset_state(detached(self.hidden), over)
+        self.iteration += 1
+        self.samples += window * self.env.num_envs
+        return {"cost": float(cost), "grad_norm": size, "learning_rate": rate}
+
+    def _fly(self, window: int) -> torch.Tensor:
+        policy, total, seen = self._policy, None, []
+        hidden = self.hidden
+        gathering = self.iteration < self.config.normalizer_iterations
+        gathering = gathering and isinstance(policy.normalizer, Normalizer)
+        for _ in range(window):
+            obs = self.env.observe()
+            if gathering:
+                seen.append(policy.inputs(obs).detach())
+            action, hidden = policy(obs, hidden)
+            cost = self.env.step(action)
+            total = cost if total is None else total + cost
+        assert total is not None
+        self.hidden = hidden
+        self._seen = seen
+        return (total / window + self.env.last_cost()).mean()
+
+    def _rate(self) -> float:
+        config = self.config
+        share = min(self.iteration / config.iterations, 1.0)
+        low = config.final_learning_rate
+        return low + 0.5 * (config.learning_rate - low) * (1.0 + math.cos(math.pi * share))
+
+    def _window(self) -> int:
+        config = self.config
+        grown = min(3.0 * self.iteration / config.iterations, 1.0)
+        return round(config.first_window + grown * (config.window - config.first_window))
+
+    def state_dict(self) -> dict[str, Any]:
+        """For bit-exact resume."""
+        return {
+            "policy": self._policy.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "hidden": self.hidden,
+            "iteration": self.iteration,
+            "samples": self.samples,
+            "env": self.env.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore :meth:`state_dict`."""
+        self._policy.load_state_dict(state["policy"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.hidden = tuple(part.clone() for part in state["hidden"])
+        self.iteration, self.samples = state["iteration"], state["samples"]
+        self.env.load_state_dict(state["env"])

@@ -26,8 +26,8 @@ def main(bundle: str, out: str, num: int = 21, steps: int = 150) -> None:
         actor.clear(step.done)
         obs = step.obs
         positions.append(obs["proprioception"][:, :3].clone())
-        quaternions.append(env.quaternion.clone())  # type: ignore[attr-defined]
-    arms = obs["privileged"][:, 8]
+        quaternions.append(env.sim.read("qpos")[:, 3:].clone())
+    arms = obs["privileged"][:, env.spec["privileged"].slices()["arm"]].squeeze(1)
     print(
         render_flights(
             torch.stack(positions).numpy(), torch.stack(quaternions).numpy(), arms.numpy(), out

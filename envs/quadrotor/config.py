@@ -177,6 +177,7 @@ class QuadrotorConfig:
         limit_arms: terminate beyond this many arm lengths per axis from the reference.
         limit_velocity: terminate beyond this speed per axis, m/s.
         limit_angular_velocity: terminate beyond this rate per axis, rad/s.
+        vehicle: a named vehicle or a .yaml file to fly instead of drawn drones; empty for none.
         drones: the distribution of drones.
         air: what the air does.
         sensors: how sensors and the link to the motors err.
@@ -193,6 +194,7 @@ class QuadrotorConfig:
     limit_arms: float = 20.0
     limit_velocity: float = 2.0
     limit_angular_velocity: float = 35.0
+    vehicle: str = ""
     drones: DroneRanges = field(default_factory=DroneRanges)
     air: AirRanges = field(default_factory=AirRanges)
     sensors: SensorRanges = field(default_factory=SensorRanges)

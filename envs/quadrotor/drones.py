@@ -43,7 +43,7 @@ class Drones:
     Attributes:
         mass: kg.
         inertia: ``(3, num)`` kg m^2, body frame diagonal.
-        rotor_xy: |x| = |y| of the rotors, m.
+        rotor: ``(2, num)`` |x| and |y| of the rotors, m.
         curve: ``(3, num)`` thrust polynomial of one rotor in N over rotor speed in [0, 1].
         torque_constant: rotor drag torque per thrust, m.
         rise_time: s.
@@ -57,7 +57,7 @@ class Drones:
 
     mass: Tensor
     inertia: Tensor
-    rotor_xy: Tensor
+    rotor: Tensor
     curve: Tensor
     torque_constant: Tensor
     rise_time: Tensor
@@ -71,7 +71,7 @@ class Drones:
     @property
     def arm(self) -> Tensor:
         """Distance from the centre to a rotor, m."""
-        return self.rotor_xy * math.sqrt(2.0)
+        return torch.linalg.vector_norm(self.rotor, dim=0)
 
     @property
     def hover_action(self) -> Tensor:
@@ -99,17 +99,15 @@ def sample_drones(ranges: DroneRanges, num: int, generator: torch.Generator) -> 
     shape = torch.stack([torch.full_like(linear, CONSTANT), linear, 1.0 - CONSTANT - linear])
     roll_inertia = math.sqrt(2.0) * rotor_xy * max_thrust / t2i
     ratio = torch.tensor(INERTIA_RATIO, device=device)[:, None]
-    sigma = torch.rand(num, generator=generator, device=device) * ranges.disturbance
-    force = sigma * (t2w - 1.0) * t2w * mass / 3.0
-    direction = torch.randn(3, num, generator=generator, device=device)
-    twist = torch.zeros_like(direction)
+    force = disturbance(ranges, t2w, mass, generator)
+    twist = torch.zeros_like(force)
     if ranges.disturbance_torque:
         twist = torch.randn(3, num, generator=generator, device=device)
         twist = ranges.disturbance_torque * t2i * roll_inertia * twist
     return Drones(
         mass=mass,
         inertia=roll_inertia * ratio,
-        rotor_xy=rotor_xy,
+        rotor=rotor_xy.expand(2, -1).clone(),
         curve=max_thrust * shape,
         torque_constant=draw["torque_constant"],
         rise_time=draw["rise_time"],
@@ -117,9 +115,19 @@ def sample_drones(ranges: DroneRanges, num: int, generator: torch.Generator) -> 
         sag=draw["sag"],
         thrust_to_weight=t2w,
         torque_to_inertia=t2i,
-        force=force * direction,
+        force=force,
         torque=twist,
     )
+
+
+def disturbance(
+    ranges: DroneRanges, thrust_to_weight: Tensor, mass: Tensor, generator: torch.Generator
+) -> Tensor:
+    """RAPTOR's constant forces, ``(3, num)`` N."""
+    num, device = len(mass), generator.device
+    sigma = torch.rand(num, generator=generator, device=device) * ranges.disturbance
+    size = sigma * (thrust_to_weight - 1.0) * thrust_to_weight * mass / 3.0
+    return size * torch.randn(3, num, generator=generator, device=device)
 
 
 def hover_action(curve: Tensor, mass: Tensor) -> Tensor:

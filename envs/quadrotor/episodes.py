@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from robo_ts.envs.quadrotor.config import QuadrotorConfig
-from robo_ts.envs.quadrotor.drones import Drones, random_tilt, sample_drones
+from robo_ts.envs.quadrotor.drones import Drones, disturbance, random_tilt, sample_drones
 from robo_ts.envs.quadrotor.flight import READING, Features, Flight, lag
 from robo_ts.envs.quadrotor.layout import Rows
+from robo_ts.envs.quadrotor.vehicles import load_vehicle
 from robo_ts.sim import Range
 from robo_ts.sim.rigid import GRAVITY
 
@@ -55,7 +56,6 @@ def begin(
     flight: Flight,
     num: int,
     generator: torch.Generator,
-    drones: Drones | None = None,
 ) -> Episodes:
     """Draw ``num`` new episodes.
 
@@ -64,9 +64,12 @@ def begin(
         flight: the formulas they are for.
         num: how many.
         generator: all chance.
-        drones: these instead of drawn ones.
     """
-    drones = drones or sample_drones(config.drones, num, generator)
+    if config.vehicle:
+        drones = load_vehicle(config.vehicle).drones(num, generator.device)
+        drones.force = disturbance(config.drones, drones.thrust_to_weight, drones.mass, generator)
+    else:
+        drones = sample_drones(config.drones, num, generator)
     real = torch.rand(num, generator=generator, device=generator.device) < config.real_share
     parameters = _airframe(drones, flight.dt)
     parameters |= _circumstances(config, drones, real.float(), flight, generator)
@@ -93,7 +96,8 @@ def _used(value: Range) -> bool:
 def _airframe(drones: Drones, dt: float) -> Rows:
     inertia, mass = drones.inertia, drones.mass
     jx, jy, jz = inertia
-    lever = torch.stack([drones.rotor_xy, drones.rotor_xy, drones.torque_constant])
+    x, y = drones.rotor
+    lever = torch.stack([y, x, drones.torque_constant])
     return {
         "curve": drones.curve / mass,
         "gain": lever * mass / inertia,

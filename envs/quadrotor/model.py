@@ -27,7 +27,7 @@ def write_drones(
     env_ids: Tensor,
     mass: Tensor,
     inertia: Tensor,
-    rotor_xy: Tensor,
+    rotor: Tensor,
     torque_constant: Tensor,
 ) -> None:
     """Make the worlds ``env_ids`` the given drones.
@@ -35,7 +35,7 @@ def write_drones(
     Args:
         mass: ``(n,)`` kg.
         inertia: ``(n, 3)`` diagonal, kg m^2, body frame.
-        rotor_xy: ``(n,)`` |x| = |y| of the rotors, m.
+        rotor: ``(n, 2)`` |x| and |y| of the rotors, m.
         torque_constant: ``(n,)`` drag torque per thrust, m.
     """
     n, device = len(env_ids), env_ids.device
@@ -48,7 +48,7 @@ def write_drones(
     inertias = torch.zeros(n, sim.model.nbody, 3, device=device)
     inertias[:, body] = inertia
     positions = torch.zeros(n, sim.model.nsite, 3, device=device)
-    positions[:, sites, :2] = rotor_xy[:, None, None] * _SIGNS.to(device)
+    positions[:, sites, :2] = rotor[:, None, :] * _SIGNS.to(device)
     gears = torch.zeros(n, sim.model.nu, 6, device=device)
     gears[:, motors, 2] = 1.0
     gears[:, motors, 5] = torque_constant[:, None] * _SPIN.to(device)

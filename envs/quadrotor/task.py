@@ -81,7 +81,7 @@ class Quadrotor(TaskEnv):
             env_ids,
             drones.mass,
             drones.inertia.t(),
-            drones.rotor_xy,
+            drones.rotor.t(),
             drones.torque_constant,
         )
         s = self.flight.state.split(new.state)
@@ -177,9 +177,16 @@ class Quadrotor(TaskEnv):
             "success_ever": self._success_ever.clone(),
             "failure": inaccurate,
             "position_error_m": error,
+            "moving_reference": self._moves(),
             "thrust_to_weight": self.constants[1].clone(),
             "torque_to_inertia": torch.exp(self.constants[2]),
         }
+
+    def _moves(self) -> Tensor:
+        if not self.flight.features.moving:
+            return torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        p = self._parameter_rows()
+        return (p["langevin"] > 0) | p["first"].any(dim=0) | p["jump"].any(dim=0)
 
     def action_contract(self) -> dict[str, Any]:
         return {

@@ -86,9 +86,7 @@ class AnalyticPolicyGradient:
         cost = self._fly(window)
         self.optimizer.zero_grad(set_to_none=True)
         cost.backward()
-        norm = torch.nn.utils.clip_grad_norm_(
-            self._policy.parameters(), self.config.max_grad_norm
-        )
+        norm = torch.nn.utils.clip_grad_norm_(self._policy.parameters(), self.config.max_grad_norm)
         size = float(norm)
         if math.isfinite(size):
             self.optimizer.step()

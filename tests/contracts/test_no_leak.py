@@ -17,8 +17,9 @@ from robo_ts.sim import EngineConfig
 MakeEnv = Callable[..., TaskEnv]
 N = 6
 # What the quadrotor's sensors do not tell, by the attribute that holds it.
-HIDDEN = ("_parameters", "curve", "_rising", "_falling", "arm", "rotor_speed")
-HIDDEN_IN_SIM = ("body_mass", "body_inertia", "site_pos", "actuator_gear", "xfrc_applied", "ctrl")
+HIDDEN = ("constants", "arm", "mass", "inertia")
+HIDDEN_ROWS = ("curve", "gain", "coupling", "rising", "falling", "force", "torque")
+HIDDEN_IN_SIM = ("body_mass", "body_inertia", "site_pos", "actuator_gear", "qfrc_applied", "ctrl")
 
 
 @pytest.fixture(autouse=True)
@@ -85,11 +86,18 @@ def test_no_sensor_of_the_quadrotor_shows_the_drones_parameters(make_quadrotor: 
     for name in HIDDEN:
         value = getattr(env, name)
         value += 1.0 + torch.rand(value.shape, generator=generator)
+    flight = env.flight  # type: ignore[attr-defined]
+    for name in HIDDEN_ROWS:
+        env.parameters[flight.parameters.slice(name)] += 1.0  # type: ignore[attr-defined]
+    env.state[flight.state.slice("rotor")] += 1.0  # type: ignore[attr-defined]
     for name in HIDDEN_IN_SIM:
         value = env.sim.read(name)
         env.sim.write(name, value + 1.0 + torch.rand(value.shape, generator=generator))
     after = env.observe()
-    assert (before["privileged"] != after["privileged"]).all()
+    where = env.spec["privileged"].slices()
+    told = [*range(*where["rotor_speed"].indices(99)), *range(where["hover_action"].start, 48)]
+    assert env.spec["privileged"].size == 48  # all but true readings and idle terms
+    assert (before["privileged"] != after["privileged"])[:, told].all()
     for name, group in env.spec.items():
         if group.deployable:
             assert torch.equal(before[name], after[name])
@@ -99,10 +107,13 @@ def test_what_the_sensors_show_is_the_state_and_not_the_drone(make_quadrotor: Ma
     # The same motion flown by other drones: every sensor must read the same.
     one, two = (make_quadrotor(num_envs=N, seed=s, episode_steps=500) for s in (0, 1))
     one.reset(seed=0)
-    for name in ("position", "quaternion", "velocity", "angular_velocity", "action"):
-        setattr(two, name, getattr(one, name).clone())
-    for name in ("path", "moving"):  # the reference, which the student is told
-        setattr(two, name, getattr(one, name).clone())
+    flight = two.flight  # type: ignore[attr-defined]
+    for name in ("position", "quaternion", "velocity", "rate", "action", "path", "clock"):
+        rows = flight.state.slice(name)
+        two.state[rows] = one.state[rows]  # type: ignore[attr-defined]
+    for name in ("langevin", "first", "second", "omega", "jump", "jump_step"):  # the student's goal
+        rows = flight.parameters.slice(name)
+        two.parameters[rows] = one.parameters[rows]  # type: ignore[attr-defined]
     assert torch.equal(one.observe()["proprioception"], two.observe()["proprioception"])
     assert not torch.equal(one.observe()["privileged"], two.observe()["privileged"])
 

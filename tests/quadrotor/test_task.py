@@ -13,7 +13,7 @@ import torch
 
 from robo_ts.env import TaskEnv, get_task, make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig
-from robo_ts.envs.quadrotor.config import RewardWeights, StartRanges
+from robo_ts.envs.quadrotor.config import References, RewardWeights, StartRanges
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import EngineConfig
 
@@ -172,7 +172,7 @@ def test_control_runs_at_100_hz(make_quadrotor: MakeEnv) -> None:
 
 
 def test_sensors_read_the_simulations_state(make_quadrotor: MakeEnv) -> None:
-    env = make_quadrotor(num_envs=8, moving_reference=0.0, **ENDLESS)
+    env = make_quadrotor(num_envs=8, references=References(langevin=0.0), **ENDLESS)
     action = torch.zeros(8, 4)
     for _ in range(10):
         action = 2.4 * torch.rand(8, 4) - 1.2
@@ -204,7 +204,7 @@ def test_half_of_the_episodes_follow_a_moving_reference(make_quadrotor: MakeEnv)
 
 
 def test_errors_are_measured_to_the_moving_reference(make_quadrotor: MakeEnv) -> None:
-    env = make_quadrotor(num_envs=16, moving_reference=1.0, **ENDLESS)
+    env = make_quadrotor(num_envs=16, references=References(langevin=1.0), **ENDLESS)
     assert torch.equal(term(env, "position_error"), env.sim.read("qpos")[:, :3])  # from the origin
     paths = []
     for _ in range(300):
@@ -222,7 +222,9 @@ def test_errors_are_measured_to_the_moving_reference(make_quadrotor: MakeEnv) ->
 
 
 def test_the_same_path_is_flown_whatever_the_policy_does(make_quadrotor: MakeEnv) -> None:
-    one, two = (make_quadrotor(num_envs=8, moving_reference=1.0, **ENDLESS) for _ in range(2))
+    one, two = (
+        make_quadrotor(num_envs=8, references=References(langevin=1.0), **ENDLESS) for _ in range(2)
+    )
     for _ in range(30):
         one.step(torch.zeros(8, 4))
         two.step(torch.rand(8, 4))
@@ -266,7 +268,7 @@ def test_optional_reward_terms_and_scale(make_quadrotor: MakeEnv) -> None:
     weights = RewardWeights(speeding=0.5, saturation=2.0, scale=0.1)
     rewards = []
     for reward in (RewardWeights(), weights):
-        env = make_quadrotor(num_envs=1, moving_reference=0.0, reward=reward)
+        env = make_quadrotor(num_envs=1, references=References(langevin=0.0), reward=reward)
         put(env, velocity=[1.9, 0.0, -0.5])
         rewards.append(env.step(torch.full((1, 4), 1.25)).reward)
         speeds = env.sim.read("qvel")[:, :3].abs()
@@ -282,11 +284,18 @@ def test_optional_reward_terms_and_scale(make_quadrotor: MakeEnv) -> None:
 def put(env: TaskEnv, **fields: list[float]) -> None:
     """World 0 at rest, level, in the origin, with its rotors at hover, but for the given fields."""
     speed = (term(env, "hover_action")[:1] + 1) / 2
-    env.rotor_speed[:1] = speed  # type: ignore[attr-defined]
+    state = env.flight.state  # type: ignore[attr-defined]
+    env.state[state.slice("rotor"), :1] = speed  # type: ignore[attr-defined]
     qpos = torch.tensor([[*fields.get("position", [0.0] * 3), 1.0, 0.0, 0.0, 0.0]])
     qvel = torch.tensor([fields.get("velocity", [0.0] * 3) + fields.get("rate", [0.0] * 3)])
     env.sim.write("qpos", qpos, torch.tensor([0]))
     env.sim.write("qvel", qvel, torch.tensor([0]))
+
+
+def calm(env: TaskEnv) -> None:
+    """No disturbance in any world."""
+    where = env.flight.parameters.slice("force")  # type: ignore[attr-defined]
+    env.parameters[where] = 0.0  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +314,7 @@ def put(env: TaskEnv, **fields: list[float]) -> None:
 def test_limits_end_the_episode_and_name_the_failure(
     fields: dict[str, list[float]], failure: str | None, make_quadrotor: MakeEnv
 ) -> None:
-    env = make_quadrotor(num_envs=1, episode_steps=500, moving_reference=0.0)
+    env = make_quadrotor(num_envs=1, episode_steps=500, references=References(langevin=0.0))
     arm = float(term(env, "arm"))
     given = dict(fields)
     if "position" in given:  # in arm lengths
@@ -334,8 +343,10 @@ def steady(env: TaskEnv, action: torch.Tensor) -> dict[str, Any]:
 def test_success_is_being_near_in_the_last_quarter(
     distance: float, success: bool, make_quadrotor: MakeEnv
 ) -> None:
-    env = make_quadrotor(num_envs=1, episode_steps=40, moving_reference=0.0, limit_arms=1e9, seed=1)
-    env.sim.write("xfrc_applied", torch.zeros(1, 2, 6))
+    env = make_quadrotor(
+        num_envs=1, episode_steps=40, references=References(langevin=0.0), limit_arms=1e9, seed=1
+    )
+    calm(env)
     put(env, position=[distance, 0.0, 0.0])
     found = steady(env, term(env, "hover_action").expand(1, 4).clone())
     assert bool(found["success"]) is success
@@ -346,8 +357,10 @@ def test_success_is_being_near_in_the_last_quarter(
 
 
 def test_success_ever_is_latched_and_apart_from_success(make_quadrotor: MakeEnv) -> None:
-    env = make_quadrotor(num_envs=1, episode_steps=40, moving_reference=0.0, limit_arms=1e9)
-    env.sim.write("xfrc_applied", torch.zeros(1, 2, 6))
+    env = make_quadrotor(
+        num_envs=1, episode_steps=40, references=References(langevin=0.0), limit_arms=1e9
+    )
+    calm(env)
     put(env, velocity=[1.5, 0.0, 0.0])  # near at first, 0.6 m away at the end
     found = steady(env, term(env, "hover_action").expand(1, 4).clone())
     assert bool(found["success_ever"]) and not bool(found["success"])
@@ -393,9 +406,7 @@ def test_a_start_can_be_narrowed(make_quadrotor: MakeEnv) -> None:
     assert not env.sim.read("qvel").any() and not env.sim.read("qpos")[:, :3].any()
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"substeps": 0}, {"episode_steps": 3}, {"moving_reference": 1.5}]
-)
+@pytest.mark.parametrize("wrong", [{"substeps": 0}, {"episode_steps": 3}, {"real_share": 1.5}])
 def test_impossible_settings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(RoboTSError, match=next(iter(wrong))):
         QuadrotorConfig(**wrong)

@@ -1,0 +1,164 @@
+"""Named vehicles, and a user's own: one YAML file each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from robo_ts.envs.quadrotor.drones import Drones
+from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.paths import asset
+from robo_ts.sim.rigid import GRAVITY
+
+
+@dataclass
+class Vehicle:
+    """One quadrotor in X configuration, as its file has it.
+
+    Attributes:
+        mass: kg.
+        inertia: about the roll, pitch and yaw axes, kg m^2.
+        rotor_x: of the rotors, forward or back, m.
+        rotor_y: of the rotors, to either side, m.
+        thrust: polynomial ``c0 + c1 s + c2 s^2`` of one rotor in N over its speed s in [0, 1].
+        torque_constant: drag torque over thrust, m.
+        rise_time: motor time constant while speeding up, s.
+        fall_time: while slowing down, s.
+        sag: share of thrust lost at full load.
+    """
+
+    mass: float
+    inertia: list[float]
+    rotor_x: float
+    rotor_y: float
+    thrust: list[float]
+    torque_constant: float
+    rise_time: float
+    fall_time: float
+    sag: float = 0.0
+
+    @property
+    def thrust_to_weight(self) -> float:
+        """All rotors' greatest thrust over weight."""
+        return 4.0 * sum(self.thrust) / (self.mass * GRAVITY)
+
+    def drones(self, num: int, device: torch.device) -> Drones:
+        """``num`` times this vehicle, without disturbances."""
+
+        def row(value: float) -> torch.Tensor:
+            return torch.full((num,), value, device=device)
+
+        def rows(values: list[float]) -> torch.Tensor:
+            return torch.tensor(values, device=device)[:, None].repeat(1, num)
+
+        still = torch.zeros(3, num, device=device)
+        lever = math.sqrt(2.0) * self.rotor_x * sum(self.thrust)
+        return Drones(
+            mass=row(self.mass),
+            inertia=rows(self.inertia),
+            rotor=rows([self.rotor_x, self.rotor_y]),
+            curve=rows(self.thrust),
+            torque_constant=row(self.torque_constant),
+            rise_time=row(self.rise_time),
+            fall_time=row(self.fall_time),
+            sag=row(self.sag),
+            thrust_to_weight=row(self.thrust_to_weight),
+            torque_to_inertia=row(lever / self.inertia[0]),
+            force=still,
+            torque=still.clone(),
+        )
+
+
+def folder() -> Path:
+    """Where the named vehicles lie."""
+    return asset("robots/quadrotor/vehicles")
+
+
+def names() -> list[str]:
+    """The named vehicles."""
+    return sorted(path.stem for path in folder().glob("*.yaml"))
+
+
+def load_vehicle(name: str) -> Vehicle:
+    """A named vehicle, or one from a file that ends in ``.yaml``.
+
+    Raises:
+        RoboTSError: when there is none, or when it could not fly.
+    """
+    path = Path(name) if name.endswith((".yaml", ".yml")) else folder() / f"{name}.yaml"
+    if not path.is_file():
+        raise RoboTSError(
+            "a named vehicle or the path of a .yaml file",
+            repr(name),
+            f"{did_you_mean(name, names())}; robots/quadrotor/vehicles has examples",
+        )
+    try:
+        data = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RoboTSError(f"YAML in {path}", str(error), "mend the file") from error
+    vehicle = Vehicle(**_fields(path, data))
+    _check(path, vehicle)
+    return vehicle
+
+
+def _fields(path: Path, data: Any) -> dict[str, Any]:
+    known = {f.name: f for f in fields(Vehicle)}
+    needed = [n for n, f in known.items() if f.default is MISSING]
+    if not isinstance(data, dict) or set(needed) - set(data) or set(data) - set(known):
+        found = sorted(map(str, data)) if isinstance(data, dict) else type(data).__name__
+        raise RoboTSError(
+            f"the keys {', '.join(needed)} (and perhaps sag) in {path}", str(found), "mend the file"
+        )
+    lengths = {"inertia": 3, "thrust": 3}
+    made = {}
+    for name, value in data.items():
+        try:
+            made[name] = [float(x) for x in value] if name in lengths else float(value)
+            right = name not in lengths or len(made[name]) == lengths[name]
+        except (TypeError, ValueError):
+            right = False
+        if not right:
+            wanted = f"{lengths[name]} numbers" if name in lengths else "a number"
+            raise RoboTSError(f"{wanted} for {name} in {path}", repr(value), "mend the file")
+    return made
+
+
+def _check(path: Path, vehicle: Vehicle) -> None:
+    """What could not fly, or is surely written in other units."""
+
+    def demand(holds: bool, expected: str, found: Any, mend: str) -> None:
+        if not holds:
+            raise RoboTSError(f"{expected} in {path}", str(found), mend)
+
+    for name in ("mass", "rotor_x", "rotor_y", "torque_constant", "rise_time", "fall_time"):
+        value = getattr(vehicle, name)
+        demand(value > 0.0 and math.isfinite(value), f"{name} > 0", value, "mend the file")
+    jx, jy, jz = vehicle.inertia
+    solid = min(jx, jy, jz) > 0.0 and 2.0 * max(jx, jy, jz) <= (jx + jy + jz) * 1.01
+    demand(
+        solid,
+        "moments of inertia > 0, none greater than the sum of the others",
+        vehicle.inertia,
+        "give roll, pitch and yaw in kg m^2",
+    )
+    demand(0.0 <= vehicle.sag < 1.0, "sag in [0, 1)", vehicle.sag, "give a share")
+    c0, c1, c2 = vehicle.thrust
+    slopes = [c1 + 2.0 * c2 * s for s in (0.25, 0.5, 0.75, 1.0)]
+    demand(
+        min(slopes) > 0.0,
+        "a thrust curve that rises",
+        vehicle.thrust,
+        "give c0, c1, c2 over [0, 1]",
+    )
+    t2w = vehicle.thrust_to_weight
+    demand(
+        1.05 < t2w < 30.0,
+        "a thrust-to-weight ratio between 1.05 and 30",
+        f"{t2w:.3g} ({4.0 * sum(vehicle.thrust):.3g} N for {vehicle.mass:.3g} kg)",
+        "thrust is that of one rotor in N over its speed in [0, 1]; mass is in kg",
+    )

@@ -14,8 +14,7 @@ from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.envs.quadrotor.config import AirRanges, References, SensorRanges
 from robo_ts.envs.quadrotor.model import EXPANDED_FIELDS, build_model
 from robo_ts.errors import RoboTSError, SimulationDiverged
-from robo_ts.sim import EngineConfig, NanGuardConfig, Range, make_sim
-from robo_ts.sim import rigid
+from robo_ts.sim import EngineConfig, NanGuardConfig, Range, make_sim, rigid
 from robo_ts.sim.rigid import Body, rk4_step
 
 ANALYTIC = EngineConfig(name="analytic")

@@ -1,37 +1,27 @@
-"""Our distiller against rsl_rl's own: same network, same data, same optimiser steps, one run."""
+"""Our update and rsl_rl's: the same network, data and optimiser steps."""
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from rsl_rl.algorithms import Distillation
-from rsl_rl.models import CNNModel, MLPModel, RNNModel
+from rsl_rl.models import MLPModel, RNNModel
 from rsl_rl.storage import RolloutStorage
 from tensordict import TensorDict
 from torch import Tensor
 
-import robo_ts
 from robo_ts.distill.config import DatasetConfig, DistillConfig
 from robo_ts.distill.dataset import LABEL, STARTS, VALID, SequenceDataset
 from robo_ts.distill.heads import Heads
 from robo_ts.distill.update import Updater
 from robo_ts.env.observations import ObservationGroup, ObservationSpec, Term
 from robo_ts.errors import RoboTSError
-from robo_ts.lineage import commit, hardware, versions
 from robo_ts.policies import Policy, PolicyConfig
 
-GROUP, CAMERA = "sensors", "camera"
+GROUP = "sensors"
 WIDTH, ACTIVATION, RATE = 64, "elu", 1e-3
 
 
@@ -70,27 +60,6 @@ class Sizes:
             )
 
 
-@dataclass(frozen=True)
-class ImageSizes:
-    """The camera student whose memory is measured.
-
-    Attributes:
-        num_envs: worlds.
-        steps: of each sequence.
-        minibatches: parts the sequences are split into; small ones need little memory.
-        image: ``(channels, height, width)`` of the uint8 images.
-        observations: numbers it sees besides.
-        actions: numbers it gives.
-    """
-
-    num_envs: int = 512
-    steps: int = 24
-    minibatches: int = 128
-    image: tuple[int, int, int] = (3, 64, 64)
-    observations: int = 8
-    actions: int = 8
-
-
 @dataclass
 class Data:
     """Sequences to learn from.
@@ -104,79 +73,6 @@ class Data:
     obs: Tensor
     label: Tensor
     done: Tensor
-
-
-def run_bench_distill(
-    seconds: float = 20.0,
-    num_envs: int = 1024,
-    steps: int = 64,
-    rounds: int = 10,
-    seed: int = 0,
-    bptt_length: int | None = None,
-    threads: int = 0,
-    images: ImageSizes | None = None,
-) -> dict[str, Any]:
-    """Samples per second and memory of our update against rsl_rl's ``Distillation.update``.
-
-    A sample is one control step of one world, learnt from once. Variants: ``rsl_rl``; ``ours``,
-    with as many optimiser steps; ``recommended``, ours with four minibatches, which takes four
-    times as many.
-
-    Args:
-        seconds: measured time per variant, over all rounds.
-        num_envs: worlds, that is, sequences.
-        steps: of each sequence.
-        rounds: every variant is measured once per round.
-        seed: of data and weights.
-        bptt_length: steps of truncated back-propagation; all when left out.
-        threads: of torch, for all variants; 0 leaves them as they are.
-        images: the camera student whose memory is measured.
-
-    Returns:
-        Plain data: ``rates`` (medians over the rounds), ``ours_over_rsl_rl`` and
-        ``recommended_over_rsl_rl`` (medians of each round's ratio), every round, ``memory`` (see
-        :func:`measure_memory`), and where the figures come from.
-    """
-    if rounds < 1 or seconds <= 0:
-        raise RoboTSError(
-            "at least one round and some time", f"{rounds} rounds in {seconds} s", "ask for more"
-        )
-    sizes = Sizes(num_envs, steps, bptt_length or steps)
-    with torch_threads(threads) as used:
-        variants = _variants(sizes, seed)
-        measured = _interleaved(variants, num_envs * steps, seconds / rounds, rounds)
-        memory = measure_memory(images or ImageSizes(), used, seed)
-    return {
-        **asdict(sizes),
-        "seed": seed,
-        "seconds": seconds,
-        "torch_threads": used,
-        "network": f"GRU {WIDTH}, dense {WIDTH} ({ACTIVATION})",
-        "minibatches": {"rsl_rl": 1, "ours": 1, "recommended": DistillConfig().minibatches},
-        "unit": "control steps of one world learnt from per second, median over rounds",
-        "rates": {name: statistics.median(rates) for name, rates in measured.items()},
-        "ours_over_rsl_rl": _ratio(measured, "ours"),
-        "recommended_over_rsl_rl": _ratio(measured, "recommended"),
-        "rounds": measured,
-        "memory": memory,
-        "hardware": hardware(),
-        "versions": versions(),
-        "commit": commit(),
-    }
-
-
-def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str, Any]:
-    """:func:`run_bench_distill` as ``robo-ts bench distill`` runs it: with one seed.
-
-    Raises:
-        RoboTSError: for several seeds, as speed does not depend on them.
-    """
-    if seeds is not None and len(seeds) != 1:
-        raise RoboTSError("one seed", f"{len(seeds)} seeds", "leave --seeds out")
-    return run_bench_distill(seed=0 if seeds is None else seeds[0], threads=threads)
-
-
-# -- the contestants -------------------------------------------------------------------------------
 
 
 def make_data(sizes: Sizes, seed: int) -> Data:
@@ -215,7 +111,7 @@ def our_student(sizes: Sizes) -> Policy:
         normalize=False,
         action_clip=0.0,
     )
-    return Policy(config, ObservationSpec([_vector(sizes.observations)]), sizes.actions)
+    return Policy(config, ObservationSpec([vector_group(sizes.observations)]), sizes.actions)
 
 
 def copy_weights(theirs: RNNModel, ours: Policy) -> None:
@@ -283,14 +179,14 @@ def our_updater(
         {f"obs.{GROUP}": data.obs[t], LABEL: data.label[t], STARTS: starts[t], VALID: valid[t]}
         for t in range(sizes.steps)
     ]
-    dataset = _dataset(config, student, rows[0])
+    dataset = new_dataset(config, student, rows[0])
     for step, row in enumerate(rows):
         dataset.add(step, row)
     dataset.end()
-    return _updater(config, student), dataset
+    return new_updater(config, student), dataset
 
 
-def _variants(sizes: Sizes, seed: int) -> dict[str, Callable[[], Any]]:
+def variants(sizes: Sizes, seed: int) -> dict[str, Callable[[], Any]]:
     torch.manual_seed(seed)
     data = make_data(sizes, seed)
     theirs = their_student(sizes)
@@ -307,172 +203,7 @@ def _variants(sizes: Sizes, seed: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-# -- time ------------------------------------------------------------------------------------------
-
-
-def _interleaved(
-    variants: dict[str, Callable[[], Any]], samples: int, share: float, rounds: int
-) -> dict[str, list[float]]:
-    """Samples per second of every variant in every round."""
-    measured: dict[str, list[float]] = {name: [] for name in variants}
-    for update in variants.values():
-        update()  # memory is allocated, kernels are chosen
-    for index in range(rounds):
-        # Every other round runs backwards, so that no variant always follows the same one.
-        for name in list(variants) if index % 2 else list(reversed(variants)):
-            spent, count = 0.0, 0
-            while spent < share:
-                began = time.perf_counter()
-                variants[name]()
-                spent += time.perf_counter() - began
-                count += 1
-            measured[name].append(count * samples / spent)
-    return measured
-
-
-def _ratio(measured: dict[str, list[float]], name: str) -> float:
-    pairs = zip(measured[name], measured["rsl_rl"], strict=True)
-    return statistics.median(own / theirs for own, theirs in pairs)
-
-
-@contextmanager
-def torch_threads(threads: int) -> Iterator[int]:
-    """Torch with so many threads inside the block (0: as it is); gives how many there are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        yield torch.get_num_threads()
-    finally:
-        torch.set_num_threads(before)
-
-
-# -- memory ----------------------------------------------------------------------------------------
-
-
-def measure_memory(sizes: ImageSizes, threads: int, seed: int) -> dict[str, Any]:
-    """Memory of learning from cameras: all that our update needs against rsl_rl's storage alone.
-
-    Ours is the growth of a fresh process's peak resident memory through data set and one whole
-    update of a CNN and GRU student. rsl_rl's is the sum of the tensors its storage allocates, for
-    the same worlds, steps and observations, in the kind of number that its own ``CNNModel`` reads;
-    what its update would need on top is left out, as it has no CNN with a memory.
-    """
-    words = json.dumps({"sizes": asdict(sizes), "threads": threads, "seed": seed})
-    root = str(Path(robo_ts.__file__).resolve().parent.parent)
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
-    done = subprocess.run(
-        [sys.executable, "-c", "from robo_ts.bench.distill import _child; _child()"],
-        input=words,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": path},
-    )
-    if done.returncode:
-        raise RoboTSError(
-            "a process that measures memory",
-            f"status {done.returncode}: {done.stderr.strip()[-500:]}",
-            "measure fewer images (images=ImageSizes(num_envs=...)) or free memory",
-        )
-    ours = json.loads(done.stdout.splitlines()[-1])
-    kind = image_kind()
-    theirs = storage_bytes(sizes, kind)
-    return {
-        **asdict(sizes),
-        "ours_bytes": ours["peak"],
-        "ours_dataset_bytes": ours["dataset"],
-        "rsl_rl_storage_bytes": theirs,
-        "rsl_rl_dtype": str(kind),
-        "ours_over_rsl_rl": ours["peak"] / theirs,
-        "rsl_rl_storage_uint8_bytes": storage_bytes(sizes, torch.uint8),
-    }
-
-
-def image_kind() -> torch.dtype:
-    """What rsl_rl's own ``CNNModel`` reads images as: uint8 if it can, else float32."""
-    obs = _images(torch.zeros(2, 3, 16, 16, dtype=torch.uint8), torch.zeros(2, 1))
-    cnn = {"output_channels": [4], "kernel_size": 3, "flatten": True}
-    model = CNNModel(obs, {"student": [GROUP, CAMERA]}, "student", 1, [8], cnn_cfg=cnn)
-    try:
-        model(obs)
-    except RuntimeError:
-        return torch.float32
-    return torch.uint8
-
-
-def storage_bytes(sizes: ImageSizes, kind: torch.dtype) -> int:
-    """Bytes of the tensors that rsl_rl's storage holds for these images."""
-    obs = _images(
-        torch.zeros(sizes.num_envs, *sizes.image, dtype=kind),
-        torch.zeros(sizes.num_envs, sizes.observations),
-    )
-    storage = RolloutStorage("distillation", sizes.num_envs, sizes.steps, obs, [sizes.actions])
-    own = [value for value in vars(storage).values() if isinstance(value, Tensor)]
-    held = [*own, *storage.observations.values()]
-    return sum(value.numel() * value.element_size() for value in held)
-
-
-def _child() -> None:
-    """The fresh process: read what to do, warm up on next to nothing, measure, tell."""
-    words = json.loads(sys.stdin.read())
-    torch.set_num_threads(words["threads"])
-    sizes = ImageSizes(**words["sizes"] | {"image": tuple(words["sizes"]["image"])})
-    tiny = ImageSizes(2, 2, 1, sizes.image, sizes.observations, sizes.actions)
-    _learn_from_images(tiny, words["seed"])
-    before = _resident("VmRSS")
-    dataset = _learn_from_images(sizes, words["seed"])
-    print(json.dumps({"peak": _resident("VmHWM") - before, "dataset": dataset.bytes}))
-
-
-def _learn_from_images(sizes: ImageSizes, seed: int) -> SequenceDataset:
-    """Fill our data set step by step and update a CNN and GRU student once."""
-    torch.manual_seed(seed)
-    camera = ObservationGroup(
-        CAMERA, (Term("pixels", _numbers(sizes.image)),), deployable=True, image=sizes.image
-    )
-    spec = ObservationSpec([_vector(sizes.observations), camera])
-    student = Policy(PolicyConfig(normalize=False), spec, sizes.actions)
-    config = DistillConfig(
-        num_envs=sizes.num_envs,
-        steps_per_iteration=sizes.steps,
-        bptt_length=sizes.steps,
-        minibatches=sizes.minibatches,
-    )
-    dataset = None
-    for step in range(sizes.steps):
-        row = {
-            f"obs.{GROUP}": torch.randn(sizes.num_envs, sizes.observations),
-            f"obs.{CAMERA}": torch.randint(256, (sizes.num_envs, *sizes.image), dtype=torch.uint8),
-            LABEL: torch.randn(sizes.num_envs, sizes.actions),
-            STARTS: torch.rand(sizes.num_envs) < (0.02 if step else 1.0),
-            VALID: torch.ones(sizes.num_envs, dtype=torch.bool),
-        }
-        if dataset is None:
-            dataset = _dataset(config, student, row)
-        dataset.add(step, row)
-    assert dataset is not None
-    dataset.end()
-    _updater(config, student).run(dataset, 0, None)
-    return dataset
-
-
-def _resident(name: str) -> int:
-    """Bytes of resident memory of this process: ``VmRSS`` now, ``VmHWM`` at its peak."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # On Linux not ru_maxrss: it begins at the peak of the process that started this one.
-        for line in status.read_text().splitlines():
-            if line.startswith(f"{name}:"):
-                return int(line.split()[1]) * 1024
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-# -- small parts -----------------------------------------------------------------------------------
-
-
-def _dataset(config: DistillConfig, student: Policy, row: dict[str, Tensor]) -> SequenceDataset:
+def new_dataset(config: DistillConfig, student: Policy, row: dict[str, Tensor]) -> SequenceDataset:
     hidden = student.initial_state(config.num_envs)
     settings = DatasetConfig(window=1, budget_gb=64.0)
     steps = config.steps_per_iteration
@@ -481,23 +212,15 @@ def _dataset(config: DistillConfig, student: Policy, row: dict[str, Tensor]) -> 
     return dataset
 
 
-def _updater(config: DistillConfig, student: Policy) -> Updater:
+def new_updater(config: DistillConfig, student: Policy) -> Updater:
     heads = Heads(student.latent_size, {}, 0, False)
     generator = torch.Generator().manual_seed(0)
     return Updater(student, heads, config, generator, torch.Generator())
 
 
-def _vector(size: int) -> ObservationGroup:
+def vector_group(size: int) -> ObservationGroup:
     return ObservationGroup(GROUP, (Term("numbers", size),), deployable=True)
 
 
 def _observation(values: Tensor) -> TensorDict:
     return TensorDict({GROUP: values}, batch_size=[len(values)])
-
-
-def _images(images: Tensor, values: Tensor) -> TensorDict:
-    return TensorDict({GROUP: values, CAMERA: images}, batch_size=[len(images)])
-
-
-def _numbers(shape: tuple[int, ...]) -> int:
-    return int(torch.Size(shape).numel())

@@ -13,8 +13,10 @@ from robo_ts.distill.config import DistillConfig
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.teachers import Teacher
+from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
+from robo_ts.policies.policy import Output
 
 
 @torch.no_grad()
@@ -29,14 +31,7 @@ def check(
     Raises:
         RoboTSError: for a student or teacher that does not fit the environment or the losses.
     """
-    student.inputs(obs)
-    if student.num_actions != env.num_actions:
-        raise RoboTSError(
-            f"a student with {env.num_actions} actions",
-            f"one with {student.num_actions}",
-            "build it with env.num_actions",
-        )
-    own, _ = student.run(obs, student.initial_state(env.num_envs))
+    own = _ask_student(env, student, obs)
     before = copy.deepcopy(teacher.state_dict())
     label = teacher.label(obs, own)
     _check_label(label, env)
@@ -53,8 +48,62 @@ def check(
     return label
 
 
+@torch.no_grad()
+def check_reward(
+    env: VecEnv, teacher: Teacher | None, student: Policy, critic: ObservationSpec, obs: TensorDict
+) -> None:
+    """As :func:`check`, for imitation plus reward.
+
+    Raises:
+        RoboTSError: for a student, teacher or critic that does not fit the environment, or a
+            standard deviation that is lacking.
+    """
+    own = _ask_student(env, student, obs)
+    if own.std is None:
+        raise RoboTSError(
+            "a student with a standard deviation, which PPO explores with",
+            "a deterministic one",
+            "set student.std=constant or student.std=state",
+        )
+    missing = [name for name in critic if name not in obs.keys()]  # noqa: SIM118
+    if missing:
+        raise RoboTSError(
+            f"the groups {list(critic)}, which the critic reads",
+            f"an environment without {missing}",
+            "name groups the environment emits",
+        )
+    if teacher is None:
+        return
+    before = copy.deepcopy(teacher.state_dict())
+    label = teacher.label(obs, own)
+    teacher.load_state_dict(before)
+    _check_label(label, env)
+    if label.std is None:
+        raise RoboTSError(
+            "a teacher with a standard deviation, which the KL needs",
+            "one without",
+            "give a teacher with a distribution (label.std), or set reinforce.kl.value=0 for "
+            "reward alone",
+        )
+
+
+def _ask_student(env: VecEnv, student: Policy, obs: TensorDict) -> Output:
+    student.inputs(obs)
+    if student.num_actions != env.num_actions:
+        raise RoboTSError(
+            f"a student with {env.num_actions} actions",
+            f"one with {student.num_actions}",
+            "build it with env.num_actions",
+        )
+    return student.run(obs, student.initial_state(env.num_envs))[0]
+
+
 def _check_label(label: Label, env: VecEnv) -> None:
     shape = (env.num_envs, env.num_actions)
+    if label.valid is not None and tuple(label.valid.shape) != shape[:1]:
+        raise RoboTSError(
+            f"label.valid of shape {shape[:1]}", f"{tuple(label.valid.shape)}", "mend the teacher"
+        )
     for name, value in (("actions", label.action), ("standard deviations", label.std)):
         if value is None:
             continue
@@ -73,14 +122,12 @@ def _check_label(label: Label, env: VecEnv) -> None:
                 f"NaN or Inf in {int((~finite).sum())} of {env.num_envs} worlds",
                 "look at the teacher's inputs and normaliser, or mark these labels as not valid",
             )
-    if label.std is not None and not bool((label.std > 0).all()):
-        raise RoboTSError(
-            "positive standard deviations of the teacher", f"{float(label.std.min())}", "mend it"
-        )
-    if label.valid is not None and tuple(label.valid.shape) != shape[:1]:
-        raise RoboTSError(
-            f"label.valid of shape {shape[:1]}", f"{tuple(label.valid.shape)}", "mend the teacher"
-        )
+    if label.std is not None:
+        std = label.std if label.valid is None else label.std[label.valid]
+        if not bool((std > 0).all()):
+            raise RoboTSError(
+                "positive standard deviations of the teacher", f"{float(std.min())}", "mend it"
+            )
 
 
 def _check_losses(label: Label, student: Policy, config: DistillConfig) -> None:

@@ -128,7 +128,7 @@ def proxy_of(memory: str = "none") -> ProxyStudent:
 @pytest.mark.parametrize("memory", ["none", "gru"])
 def test_what_sensors_tell_costs_nothing_once_the_proxy_has_learnt_it(memory: str) -> None:
     torch.manual_seed(0)
-    proxy, costs = proxy_of(memory), []
+    proxy, costs, lost = proxy_of(memory), [], torch.zeros(6)
     for _ in range(150):
         for step in range(4):
             x = torch.rand(6, 1)

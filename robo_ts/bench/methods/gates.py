@@ -42,7 +42,15 @@ def run(seeds: Sequence[int] = range(5)) -> dict[str, Any]:
     found = compare(arms, seeds, settings)
     for arm in found["arms"].values():
         arm["labels"] = sum(row["labels"] for row in arm["seeds"]) / len(arm["seeds"])
+    shares = saved({name: arm["labels"] for name, arm in found["arms"].items()})
+    for name, share in shares.items():
+        found["arms"][name]["saved"] = share
     return found
+
+
+def saved(labels: dict[str, float]) -> dict[str, float]:
+    """Share of labels that each arm did without, against ``every label``."""
+    return {name: 1.0 - count / labels["every label"] for name, count in labels.items()}
 
 
 def _distil(seed: int, sag: SagConfig | None = None, kind: str = "window") -> dict[str, float]:

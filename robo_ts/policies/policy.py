@@ -194,13 +194,16 @@ class Policy(nn.Module):
         action = self.head(y)
         if self.base is not None:
             action = action + x[..., self.base]
-        std = None
+        return Output(action, self._std(y, action), latent)
+
+    def _std(self, y: Tensor, action: Tensor) -> Tensor | None:
+        """The standard deviation that goes with ``action``, from the decoder's features."""
+        # Bounded, because one world with a vanishing std would outweigh all the others.
         if self.std_head is not None:
-            # Bounded, because one world with a vanishing std would outweigh all the others.
-            std = self.std_head(y).clamp(*_LOG_STD).exp()
-        elif self.log_std is not None:
-            std = self.log_std.clamp(*_LOG_STD).exp().expand_as(action)
-        return Output(action, std, latent)
+            return self.std_head(y).clamp(*_LOG_STD).exp()
+        if self.log_std is not None:
+            return self.log_std.clamp(*_LOG_STD).exp().expand_as(action)
+        return None
 
     def num_parameters(self) -> int:
         """Trainable numbers."""

@@ -75,8 +75,9 @@ class _GruSequence(torch.autograd.Function):
         u = torch.cat([w_hh[:two], 2.0 * w_hh[two:]]).t().contiguous()
         out, minus_one = torch.empty_like(candidate), x.new_tensor(-1.0)
         h = hidden
+        ctx.begins = _beginning(starts)
         rows = zip(
-            _beginning(starts),
+            ctx.begins,
             sums.unbind(),
             sums[..., :two].unbind(),
             sums[..., :size].unbind(),
@@ -110,7 +111,7 @@ class _GruSequence(torch.autograd.Function):
         wide = d_sums.view(time, num, -1)
         total, after = grad[-1].clone(), torch.empty_like(hidden)
         rows = zip(
-            _beginning(starts)[:0:-1],
+            reversed(ctx.begins[1:]),
             reversed(grad[:-1].unbind()),
             reversed(d_sums[1:].unbind()),
             reversed(wide[1:, :, :three].unbind()),

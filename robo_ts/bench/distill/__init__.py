@@ -25,7 +25,7 @@ def run_bench_distill(
     steps: int = 60,
     bptt_length: int = 15,
     seconds: float = 8.0,
-    rounds: int = 10,
+    rounds: int = 40,
     seed: int = 0,
     threads: int = 1,
     images: Sequence[ImageSizes] = IMAGES,

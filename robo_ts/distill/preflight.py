@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
@@ -32,12 +34,8 @@ def check(
         RoboTSError: for a student or teacher that does not fit the environment or the losses.
     """
     own = _ask_student(env, student, obs)
-    before = copy.deepcopy(teacher.state_dict())
-    label = teacher.label(obs, own)
+    label, again = (_ask_teacher(teacher, obs, own) for _ in range(2))
     _check_label(label, env)
-    teacher.load_state_dict(copy.deepcopy(before))
-    again = teacher.label(obs, own)
-    teacher.load_state_dict(before)
     if config.label == "mean" and not torch.equal(_known(label), _known(again)):
         raise RoboTSError(
             "a deterministic teacher (distill.label=mean)",
@@ -45,7 +43,31 @@ def check(
             "let label() give the mean and its std, and set distill.label=sample to draw from it",
         )
     _check_losses(label, student, config)
+    gate = config.rollin.gate
+    judge = judge_of(env) if gate.validated or gate.kind == "sag" else None
+    if judge is not None:
+        _check_judge(judge(student.clip(own.action)), env)
     return label
+
+
+def judge_of(env: VecEnv) -> Callable[[Tensor], Tensor] | None:
+    """The environment's ``judge_plan``, its own or that of the task it shows; None without one.
+
+    It is given the actions the student would execute now, ``(num_envs, num_actions)``, and says
+    which of them the task finds right, ``(num_envs,)`` bool, without stepping.
+    """
+    return getattr(getattr(env, "env", env), "judge_plan", None)
+
+
+def _check_judge(right: Any, env: VecEnv) -> None:
+    kind = getattr(right, "dtype", type(right).__name__)
+    shape = tuple(getattr(right, "shape", ()))
+    if kind != torch.bool or shape != (env.num_envs,):
+        raise RoboTSError(
+            f"judge_plan(actions) of the environment to give bools of shape ({env.num_envs},)",
+            f"{kind} of shape {shape}",
+            "say per world whether the plan is right",
+        )
 
 
 @torch.no_grad()
@@ -74,9 +96,7 @@ def check_reward(
         )
     if teacher is None:
         return
-    before = copy.deepcopy(teacher.state_dict())
-    label = teacher.label(obs, own)
-    teacher.load_state_dict(before)
+    label = _ask_teacher(teacher, obs, own)
     _check_label(label, env)
     if label.std is None:
         raise RoboTSError(
@@ -96,6 +116,17 @@ def _ask_student(env: VecEnv, student: Policy, obs: TensorDict) -> Output:
             "build it with env.num_actions",
         )
     return student.run(obs, student.initial_state(env.num_envs))[0]
+
+
+def _ask_teacher(teacher: Teacher, obs: TensorDict, own: Output) -> Label:
+    """Its word, after which its memory is as it was."""
+    before = copy.deepcopy(teacher.state_dict())
+    try:
+        label = teacher.label(obs, own)
+    except RoboTSError as error:
+        raise RoboTSError(f"for the teacher {error.expected}", error.got, error.fix) from error
+    teacher.load_state_dict(before)
+    return label
 
 
 def _check_label(label: Label, env: VecEnv) -> None:

@@ -42,7 +42,7 @@ SUITE: dict[str, Measurement] = {
     "distill": Measurement(
         "update and memory of the distiller against rsl_rl's",
         "robo_ts.bench.distill:run_suite",
-        "robo_ts.bench.distill_report:print_distill",
+        "robo_ts.bench.distill.report:print_distill",
     ),
     **{
         name: Measurement(

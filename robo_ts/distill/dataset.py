@@ -220,6 +220,9 @@ class SequenceDataset:
             yield from self._prioritised(total, generator)
             return
         order = torch.randperm(len(self), generator=generator).to(self.round.device)
+        if total == 1:  # everything at once: no order, no copy
+            yield self._mixed(self._rows(slice(0, len(self))), generator)
+            return
         for ids in order.chunk(total):
             yield self._mixed(self._rows(ids), generator)
 
@@ -258,9 +261,15 @@ class SequenceDataset:
     def _rows(self, rows: Tensor | slice) -> Rollout:
         rounds = self.round[rows]
         slots = torch.arange(len(self.round), device=rounds.device)[rows]
+
+        def part(value: Tensor) -> Tensor:
+            if isinstance(rows, slice):
+                return value[:, rows]
+            return value.index_select(1, rows)  # twice as fast as value[:, rows]
+
         return Rollout(
-            {name: value[:, rows] for name, value in self._fields.items()},
-            tuple(part[:, rows] for part in self._hidden),
+            {name: part(value) for name, value in self._fields.items()},
+            tuple(part(value) for value in self._hidden),
             rounds == self._newest,
             torch.ones(len(rounds), device=rounds.device),
             slots,

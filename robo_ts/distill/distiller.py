@@ -16,7 +16,7 @@ from robo_ts.distill.diagnostics import Alarm, Diagnostics
 from robo_ts.distill.gate import Gate, action_distance
 from robo_ts.distill.heads import Heads
 from robo_ts.distill.labels import Label
-from robo_ts.distill.preflight import check
+from robo_ts.distill.preflight import check, judge_of
 from robo_ts.distill.rollin import Rollin
 from robo_ts.distill.teachers import Teacher
 from robo_ts.distill.terms import TermReader
@@ -143,6 +143,7 @@ class Distiller:
         self.dataset.begin(self.hidden)
         unsure = torch.zeros(self.env.num_envs, device=self.device)
         wrong = torch.zeros_like(unsure)
+        validated = torch.zeros((), device=self.device)
         ends: list[tuple[Tensor, Tensor]] = []
         for step in range(config.steps_per_iteration):
             own, self.hidden = student.run(self.obs, self.hidden)
@@ -150,7 +151,8 @@ class Distiller:
             clipped = student.clip(own.action)
             foreseen = self.updater.heads.predicted_failure(own.latent)
             shut = self.gate.step(own, clipped, label, foreseen)
-            label = self._validated(label, own, clipped, shut)
+            label, right = self._validated(label, own, clipped, shut)
+            validated += right.float().mean()
             over = shut if config.rollin.gate.takes_over else torch.zeros_like(shut)
             valid = self._asked(label, shut)
             action = self.rollin.choose(student.clip(self._noisy(own.action)), label.action, over)
@@ -165,7 +167,10 @@ class Distiller:
             if self._judges:
                 ends.append((self.starts, _successes(extras, self.starts)))
         self._finish(unsure, wrong, ends)
-        return diagnostics.read(self.hidden)
+        measured = diagnostics.read(self.hidden)
+        if config.rollin.gate.validated:
+            measured["validated"] = float(validated) / config.steps_per_iteration
+        return measured
 
     def _after(self, done: Tensor) -> None:
         """Episodes ended: clear the memories, and only these."""
@@ -192,12 +197,19 @@ class Distiller:
         gate = self.config.rollin.gate
         return valid & shut if gate.kind != "none" and gate.labels else valid
 
-    def _validated(self, label: Label, own: Output, clipped: Tensor, shut: Tensor) -> Label:
-        """Judge the student's plans for SAG; those found right may become labels (FIER)."""
-        gate = self.config.rollin.gate
+    def _validated(
+        self, label: Label, own: Output, clipped: Tensor, shut: Tensor
+    ) -> tuple[Label, Tensor]:
+        """Judge the student's plans for SAG; those found right may become labels (FIER of
+        ASkDAgger, arXiv 2508.05310).
+
+        Returns:
+            The label, and where it is the student's own plan, ``(num_envs,)`` bool.
+        """
+        gate, nowhere = self.config.rollin.gate, torch.zeros_like(shut)
         if gate.kind != "sag" and not gate.validated:
-            return label
-        judge = getattr(getattr(self.env, "env", self.env), "judge_plan", None)
+            return label, nowhere
+        judge = judge_of(self.env)
         if judge is None:
             right = action_distance(clipped, label.action) <= gate.tolerance
         else:
@@ -205,10 +217,12 @@ class Distiller:
         if gate.kind == "sag":
             outcome = torch.where(right, 1, -1) * shut
             self.gate.record(self.gate.uncertainty(own, clipped, label), outcome, shut)
-        if gate.validated:
-            action = torch.where((right & shut)[:, None], clipped, label.action)
-            label = Label(action, label.valid, label.std, label.latent)
-        return label
+        if not gate.validated:
+            return label, nowhere
+        # Without a gate every state is asked about.
+        taken = right if gate.kind == "none" else right & shut
+        action = torch.where(taken[:, None], clipped, label.action)
+        return Label(action, label.valid, label.std, label.latent), taken
 
     def _noisy(self, action: Tensor) -> Tensor:
         if not self.config.action_noise:

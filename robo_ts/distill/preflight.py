@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
@@ -13,8 +15,10 @@ from robo_ts.distill.config import DistillConfig
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.teachers import Teacher
+from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
+from robo_ts.policies.policy import Output
 
 
 @torch.no_grad()
@@ -29,20 +33,9 @@ def check(
     Raises:
         RoboTSError: for a student or teacher that does not fit the environment or the losses.
     """
-    student.inputs(obs)
-    if student.num_actions != env.num_actions:
-        raise RoboTSError(
-            f"a student with {env.num_actions} actions",
-            f"one with {student.num_actions}",
-            "build it with env.num_actions",
-        )
-    own, _ = student.run(obs, student.initial_state(env.num_envs))
-    before = copy.deepcopy(teacher.state_dict())
-    label = teacher.label(obs, own)
+    own = _ask_student(env, student, obs)
+    label, again = (_ask_teacher(teacher, obs, own) for _ in range(2))
     _check_label(label, env)
-    teacher.load_state_dict(copy.deepcopy(before))
-    again = teacher.label(obs, own)
-    teacher.load_state_dict(before)
     if config.label == "mean" and not torch.equal(_known(label), _known(again)):
         raise RoboTSError(
             "a deterministic teacher (distill.label=mean)",
@@ -50,11 +43,98 @@ def check(
             "let label() give the mean and its std, and set distill.label=sample to draw from it",
         )
     _check_losses(label, student, config)
+    gate = config.rollin.gate
+    judge = judge_of(env) if gate.validated or gate.kind == "sag" else None
+    if judge is not None:
+        _check_judge(judge(student.clip(own.action)), env)
+    return label
+
+
+def judge_of(env: VecEnv) -> Callable[[Tensor], Tensor] | None:
+    """The environment's ``judge_plan``, its own or that of the task it shows; None without one.
+
+    It is given the actions the student would execute now, ``(num_envs, num_actions)``, and says
+    which of them the task finds right, ``(num_envs,)`` bool, without stepping.
+    """
+    return getattr(getattr(env, "env", env), "judge_plan", None)
+
+
+def _check_judge(right: Any, env: VecEnv) -> None:
+    kind = getattr(right, "dtype", type(right).__name__)
+    shape = tuple(getattr(right, "shape", ()))
+    if kind != torch.bool or shape != (env.num_envs,):
+        raise RoboTSError(
+            f"judge_plan(actions) of the environment to give bools of shape ({env.num_envs},)",
+            f"{kind} of shape {shape}",
+            "say per world whether the plan is right",
+        )
+
+
+@torch.no_grad()
+def check_reward(
+    env: VecEnv, teacher: Teacher | None, student: Policy, critic: ObservationSpec, obs: TensorDict
+) -> None:
+    """As :func:`check`, for imitation plus reward.
+
+    Raises:
+        RoboTSError: for a student, teacher or critic that does not fit the environment, or a
+            standard deviation that is lacking.
+    """
+    own = _ask_student(env, student, obs)
+    if own.std is None:
+        raise RoboTSError(
+            "a student with a standard deviation, which PPO explores with",
+            "a deterministic one",
+            "set student.std=constant or student.std=state",
+        )
+    missing = [name for name in critic if name not in obs.keys()]  # noqa: SIM118
+    if missing:
+        raise RoboTSError(
+            f"the groups {list(critic)}, which the critic reads",
+            f"an environment without {missing}",
+            "name groups the environment emits",
+        )
+    if teacher is None:
+        return
+    label = _ask_teacher(teacher, obs, own)
+    _check_label(label, env)
+    if label.std is None:
+        raise RoboTSError(
+            "a teacher with a standard deviation, which the KL needs",
+            "one without",
+            "give a teacher with a distribution (label.std), or set reinforce.kl.value=0 for "
+            "reward alone",
+        )
+
+
+def _ask_student(env: VecEnv, student: Policy, obs: TensorDict) -> Output:
+    student.inputs(obs)
+    if student.num_actions != env.num_actions:
+        raise RoboTSError(
+            f"a student with {env.num_actions} actions",
+            f"one with {student.num_actions}",
+            "build it with env.num_actions",
+        )
+    return student.run(obs, student.initial_state(env.num_envs))[0]
+
+
+def _ask_teacher(teacher: Teacher, obs: TensorDict, own: Output) -> Label:
+    """Its word, after which its memory is as it was."""
+    before = copy.deepcopy(teacher.state_dict())
+    try:
+        label = teacher.label(obs, own)
+    except RoboTSError as error:
+        raise RoboTSError(f"for the teacher {error.expected}", error.got, error.fix) from error
+    teacher.load_state_dict(before)
     return label
 
 
 def _check_label(label: Label, env: VecEnv) -> None:
     shape = (env.num_envs, env.num_actions)
+    if label.valid is not None and tuple(label.valid.shape) != shape[:1]:
+        raise RoboTSError(
+            f"label.valid of shape {shape[:1]}", f"{tuple(label.valid.shape)}", "mend the teacher"
+        )
     for name, value in (("actions", label.action), ("standard deviations", label.std)):
         if value is None:
             continue
@@ -73,14 +153,12 @@ def _check_label(label: Label, env: VecEnv) -> None:
                 f"NaN or Inf in {int((~finite).sum())} of {env.num_envs} worlds",
                 "look at the teacher's inputs and normaliser, or mark these labels as not valid",
             )
-    if label.std is not None and not bool((label.std > 0).all()):
-        raise RoboTSError(
-            "positive standard deviations of the teacher", f"{float(label.std.min())}", "mend it"
-        )
-    if label.valid is not None and tuple(label.valid.shape) != shape[:1]:
-        raise RoboTSError(
-            f"label.valid of shape {shape[:1]}", f"{tuple(label.valid.shape)}", "mend the teacher"
-        )
+    if label.std is not None:
+        std = label.std if label.valid is None else label.std[label.valid]
+        if not bool((std > 0).all()):
+            raise RoboTSError(
+                "positive standard deviations of the teacher", f"{float(std.min())}", "mend it"
+            )
 
 
 def _check_losses(label: Label, student: Policy, config: DistillConfig) -> None:

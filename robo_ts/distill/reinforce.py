@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -18,47 +17,24 @@ from torch import Tensor
 
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import gaussian_kl, masked_mean
+from robo_ts.distill.preflight import check_reward
+from robo_ts.distill.reinforce_batch import (
+    Batch,
+    known,
+    log_prob,
+    not_succeeded,
+    stacked,
+    successes,
+)
 from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.distill.teachers import Teacher
 from robo_ts.distributed import all_mean, average_gradients, copy_from_first, rank
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies.normalizer import Normalizer
 from robo_ts.policies.policy import Output
 from robo_ts.seeds import derive
-
-
-@dataclass
-class _Batch:
-    """A round, ``(time, num_envs, ...)`` per tensor, and the memories before it."""
-
-    obs: dict[str, Tensor]
-    action: Tensor
-    log_prob: Tensor
-    value: Tensor
-    reward: Tensor
-    done: Tensor
-    starts: Tensor
-    label: Tensor
-    label_std: Tensor
-    valid: Tensor
-    failed: Tensor
-    hidden: tuple[Tensor, ...]
-    critic_hidden: tuple[Tensor, ...]
-    advantage: Tensor = field(default_factory=lambda: torch.empty(0))
-    returns: Tensor = field(default_factory=lambda: torch.empty(0))
-
-    def worlds(self, ids: Tensor) -> _Batch:
-        """Some worlds' sequences."""
-        values = {}
-        for name, value in vars(self).items():
-            if name == "obs":
-                values[name] = {k: v[:, ids] for k, v in value.items()}
-            elif name in ("hidden", "critic_hidden"):
-                values[name] = tuple(part[:, ids] for part in value)
-            else:
-                values[name] = value[:, ids]
-        return _Batch(**values)
 
 
 class Reinforcer:
@@ -66,14 +42,16 @@ class Reinforcer:
 
     Args:
         env: the worlds.
-        teacher: who is imitated; None for reward alone.
+        teacher: who is imitated; None for reward alone. It is not asked where ``config.kl`` is 0
+            from beginning to end.
         student: the policy; it needs a standard deviation (``std: constant`` or ``state``).
         critic: the groups the critic reads, privileged ones included.
         config: settings; ``num_envs`` is taken from the environment.
         seed: seed of everything it draws.
 
     Raises:
-        RoboTSError: for a student without, or a teacher without a needed standard deviation.
+        RoboTSError: when student, teacher, critic and environment do not fit each other, or one
+            lacks a standard deviation.
     """
 
     def __init__(
@@ -85,15 +63,14 @@ class Reinforcer:
         config: ReinforceConfig,
         seed: int = 0,
     ) -> None:
-        if student.config.std == "none":
-            raise RoboTSError(
-                "a student with a standard deviation",
-                "a deterministic one",
-                "set student.std=constant or student.std=state",
-            )
+        self.obs = env.get_observations()
+        teacher = teacher if pulls(config) else None
+        check_reward(env, teacher, student, critic, self.obs)
         self.env, self.teacher, self.student, self.config = env, teacher, student, config
         self.device = torch.device(env.device)
         self.iteration, self.kl_scale = 0, 1.0
+        # A distilled student keeps the statistics its weights have been trained with.
+        self._learns_statistics = _count(student) == 0
         torch.manual_seed(derive(seed, "critic"))
         memory = "gru" if config.critic_memory else "none"
         self.critic = Policy(
@@ -106,6 +83,7 @@ class Reinforcer:
             critic,
             1,
         ).to(self.device)
+        self.critic.inputs(self.obs)  # complains where a group is of another size
         copy_from_first(student)
         copy_from_first(self.critic)
         self.generator = torch.Generator().manual_seed(derive(seed, "minibatches", rank()))
@@ -113,10 +91,10 @@ class Reinforcer:
         self.device_generator.manual_seed(derive(seed, "actions", rank()))
         self.parameters = [*student.parameters(), *self.critic.parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate)
-        self.obs = env.get_observations()
         self.hidden = student.initial_state(env.num_envs)
         self.critic_hidden = self.critic.initial_state(env.num_envs)
         self.starts = torch.ones(env.num_envs, dtype=torch.bool, device=self.device)
+        self.earned = torch.zeros(env.num_envs, device=self.device)
 
     @property
     def samples(self) -> int:
@@ -134,8 +112,9 @@ class Reinforcer:
         measured |= self._update(batch)
         if self.iteration < self.config.normalizer_iterations:
             for policy in (self.student, self.critic):
-                if policy.config.normalize and policy.spec.vectors():
-                    policy.normalizer.update(policy.inputs(batch.obs))  # type: ignore[operator]
+                learns = policy is self.critic or self._learns_statistics
+                if learns and isinstance(policy.normalizer, Normalizer):
+                    policy.normalizer.update(policy.inputs(batch.obs))
         self._adapt(measured)
         self.iteration += 1
         return measured
@@ -143,11 +122,11 @@ class Reinforcer:
     # -- gathering ---------------------------------------------------------------------------------
 
     @torch.no_grad()
-    def _gather(self) -> tuple[_Batch, dict[str, float]]:
+    def _gather(self) -> tuple[Batch, dict[str, float]]:
         hidden, critic_hidden = self.hidden, self.critic_hidden
         rows: list[dict[str, Any]] = []
         ends: list[Tensor] = []
-        episodes = successes = 0.0
+        finished: dict[str, list[Tensor]] = {"success": [], "return": []}
         for _ in range(self.config.steps_per_iteration):
             own, self.hidden = self.student.run(self.obs, self.hidden)
             value, self.critic_hidden = self.critic(self.obs, self.critic_hidden)
@@ -160,50 +139,44 @@ class Reinforcer:
             row = {
                 "obs": {n: self.obs[n].clone() for n in (*self.student.spec, *self.critic.spec)},
                 "action": action,
-                "log_prob": _log_prob(own, action),
+                "log_prob": log_prob(own, action),
                 "value": value[:, 0],
                 "starts": self.starts,
-                "label": label.action,
-                "label_std": _std(label),
-                "valid": _valid(label),
+                **_word(label),
             }
             self.obs, reward, dones, extras = self.env.step(self.student.clip(action))
             done = dones.bool()
             reward = reward.reshape(-1)
+            self.earned += reward
+            finished["return"].append(self.earned[done])
+            self.earned = torch.where(done, 0.0, self.earned)
             if "time_outs" in extras:  # the episode would have gone on: as rsl_rl bootstraps
                 reward = reward + self.config.gamma * value[:, 0] * extras["time_outs"].float()
             rows.append(row | {"reward": reward, "done": done})
-            ends.append(_outcome(extras, done))
+            ends.append(successes(extras, done))
             if "episode" in extras:
-                success = extras["episode"]["success"]
-                episodes += success.numel()
-                successes += float(success.float().sum())
+                finished["success"].append(extras["episode"]["success"].float())
             self.starts = done
             self.hidden = self.student.reset_state(self.hidden, done)
             self.critic_hidden = self.critic.reset_state(self.critic_hidden, done)
             if self.teacher is not None:
                 self.teacher.reset(done)
-        batch = _stacked(rows, _not_succeeded(rows, ends), hidden, critic_hidden)
-        measured = {"reward": float(batch.reward.mean()), "episodes": episodes}
-        if episodes:
-            measured["success"] = successes / episodes
+        batch = stacked(rows, not_succeeded(rows, ends), hidden, critic_hidden)
+        measured = {"reward": float(batch.reward.mean())}
+        measured["episodes"] = float(sum(len(values) for values in finished["return"]))
+        for name, values in finished.items():
+            if sum(len(value) for value in values):
+                measured[name] = float(torch.cat(values).mean())
         return batch, measured
 
     def _label(self, own: Output) -> Label:
         """The teacher's word; the student's own, which has no pull, without a teacher."""
         if self.teacher is None:
             return Label(own.action, None, own.std)
-        label = self.teacher.label(self.obs, own)
-        if label.std is None:
-            raise RoboTSError(
-                "a teacher with a standard deviation, which the KL needs",
-                "one without",
-                "give a teacher with a distribution (label.std)",
-            )
-        return label
+        return self.teacher.label(self.obs, own)
 
     @torch.no_grad()
-    def _advantages(self, batch: _Batch) -> None:
+    def _advantages(self, batch: Batch) -> None:
         """Generalised advantage estimation (Schulman et al. 2016), normalised over the round."""
         config = self.config
         following, _ = self.critic(self.obs, self.critic_hidden)
@@ -224,7 +197,7 @@ class Reinforcer:
         """Weight of the KL in this round."""
         return self.config.kl.at(self.iteration) * self.kl_scale if self.teacher else 0.0
 
-    def _update(self, batch: _Batch) -> dict[str, float]:
+    def _update(self, batch: Batch) -> dict[str, float]:
         config = self.config
         share = min(self.iteration / config.iterations, 1.0)
         rate = config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
@@ -258,12 +231,12 @@ class Reinforcer:
         means.pop("total")
         return means | {"kl_weight": self.kl_weight(), "learning_rate": rate}
 
-    def _losses(self, batch: _Batch, behind: Tensor) -> dict[str, Tensor]:
+    def _losses(self, batch: Batch, behind: Tensor) -> dict[str, Tensor]:
         config = self.config
         own, _ = self.student.run(batch.obs, batch.hidden, batch.starts)
         value, _ = self.critic.sequence(batch.obs, batch.critic_hidden, batch.starts)
         assert own.std is not None
-        ratio = (_log_prob(own, batch.action) - batch.log_prob).exp()
+        ratio = (log_prob(own, batch.action) - batch.log_prob).exp()
         clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
         surrogate = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
         critic = (value[..., 0] - batch.returns).square().mean()
@@ -273,8 +246,10 @@ class Reinforcer:
             weight = weight * behind
         elif config.mask == "success":
             weight = weight * batch.failed
-        divergence = gaussian_kl(own.action, own.std, batch.label, batch.label_std).sum(dim=-1)
-        kl = masked_mean(divergence, weight)
+        kl = torch.zeros((), device=self.device)
+        if self.teacher is not None:
+            gap = gaussian_kl(own.action, own.std, batch.label, batch.label_std).sum(dim=-1)
+            kl = masked_mean(gap, weight)
         acting = 0.0 if self.iteration < config.critic_warmup_iterations else 1.0
         actor = config.ppo.at(self.iteration) * surrogate - config.entropy * entropy
         total = acting * (actor + self.kl_weight() * kl) + config.value_loss * critic
@@ -287,11 +262,19 @@ class Reinforcer:
         }
 
     def _adapt(self, measured: dict[str, float]) -> None:
-        """Loosen the teacher's pull while the student does well without it."""
-        target = self.config.kl_target
-        if target > 0.0 and "success" in measured:
-            success = all_mean(measured["success"])
-            step = self.config.kl_rate * (target - success)
+        """Loosen the teacher's pull while the student does well, tighten it while it does not.
+
+        As the dual variable of a return threshold (Haarnoja et al. 2023, arXiv 2304.13653), in the
+        logarithm, so that it stays positive.
+        """
+        config = self.config
+        if config.kl_adapt == "none":
+            return
+        # Every process takes part in the mean, with a round of its own or without.
+        there = all_mean(float(config.kl_adapt in measured))
+        total = all_mean(measured.get(config.kl_adapt, 0.0))
+        if there > 0.0:
+            step = config.kl_rate * (config.kl_target - total / there)
             self.kl_scale = min(max(self.kl_scale * math.exp(step), 1e-4), 1.0)
 
     # -- persistence -------------------------------------------------------------------------------
@@ -302,6 +285,8 @@ class Reinforcer:
         state = {
             "iteration": self.iteration,
             "kl_scale": self.kl_scale,
+            "learns_statistics": self._learns_statistics,
+            "earned": self.earned,
             "student": self.student.state_dict(),
             "critic": self.critic.state_dict(),
             "optimizer": self.optimizer.state_dict(),
@@ -320,6 +305,8 @@ class Reinforcer:
         """Restore :meth:`state_dict`; an environment that cannot be restored starts anew."""
         state = copy.deepcopy(state)
         self.iteration, self.kl_scale = state["iteration"], state["kl_scale"]
+        self._learns_statistics = state["learns_statistics"]
+        self.earned = state["earned"].to(self.device)
         self.student.load_state_dict(state["student"])
         self.critic.load_state_dict(state["critic"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -337,55 +324,28 @@ class Reinforcer:
                 self.obs[name] = value.to(self.device)
             return
         self.obs, self.starts = self.env.get_observations(), torch.ones_like(self.starts)
+        self.earned = torch.zeros_like(self.earned)
         self.hidden = self.student.initial_state(self.env.num_envs)
         self.critic_hidden = self.critic.initial_state(self.env.num_envs)
         if self.teacher is not None:
             self.teacher.reset(self.starts)
 
 
-def _log_prob(own: Output, action: Tensor) -> Tensor:
-    """Log-density of the action, ``(...)``."""
-    assert own.std is not None
-    z = (action - own.action) / own.std
-    return (-0.5 * z.square() - own.std.log() - 0.5 * math.log(2.0 * math.pi)).sum(dim=-1)
+def pulls(config: ReinforceConfig) -> bool:
+    """Whether the KL to the teacher ever has a weight."""
+    return bool(config.kl.value or config.kl.final)
 
 
-def _std(label: Label) -> Tensor:
-    assert label.std is not None
-    return label.std
+def _count(policy: Policy) -> float:
+    """Samples in the policy's input statistics."""
+    return float(policy.normalizer.count) if isinstance(policy.normalizer, Normalizer) else 0.0
 
 
-def _valid(label: Label) -> Tensor:
-    if label.valid is not None:
-        return label.valid
-    return torch.ones(len(label.action), dtype=torch.bool, device=label.action.device)
-
-
-def _outcome(extras: dict[str, Any], done: Tensor) -> Tensor:
-    """1 where an episode ended well, else 0, ``(num_envs,)``."""
-    outcome = torch.zeros(len(done), device=done.device)
-    if "episode" in extras:
-        outcome[torch.nonzero(done).flatten()] = extras["episode"]["success"].float()
-    return outcome
-
-
-def _not_succeeded(rows: list[dict[str, Any]], ends: list[Tensor]) -> Tensor:
-    """0 on the steps of episodes known to have succeeded, else 1, ``(time, num_envs)``."""
-    carried = torch.zeros_like(ends[-1])
-    found = []
-    for row, outcome in zip(reversed(rows), reversed(ends), strict=True):
-        carried = torch.where(row["done"], outcome, carried)
-        found.append(1.0 - carried)
-    return torch.stack(found[::-1])
-
-
-def _stacked(
-    rows: list[dict[str, Any]],
-    failed: Tensor,
-    hidden: tuple[Tensor, ...],
-    critic_hidden: tuple[Tensor, ...],
-) -> _Batch:
-    names = [name for name in rows[0] if name != "obs"]
-    values = {name: torch.stack([row[name] for row in rows]) for name in names}
-    obs = {name: torch.stack([row["obs"][name] for row in rows]) for name in rows[0]["obs"]}
-    return _Batch(obs=obs, failed=failed, hidden=hidden, critic_hidden=critic_hidden, **values)
+def _word(label: Label) -> dict[str, Tensor]:
+    """The teacher's word; where it may not be learnt from a plain one, for it may be NaN, whose
+    gradient a mask does not stop."""
+    assert label.std is not None, "checked before training starts"
+    valid = known(label)
+    action = torch.where(valid[:, None], label.action, 0.0)
+    std = torch.where(valid[:, None], label.std, 1.0)
+    return {"label": action, "label_std": std, "valid": valid}

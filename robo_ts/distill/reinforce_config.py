@@ -9,6 +9,7 @@ from robo_ts.distill.settings import one_of
 from robo_ts.errors import RoboTSError
 
 MASKS = ("none", "advantage", "success")
+ADAPTS = ("none", "success", "return")
 
 
 @dataclass
@@ -37,10 +38,11 @@ class ReinforceConfig:
         mask: where the KL counts: everywhere (``none``), where the student did worse than the
             critic expected (``advantage``), or in episodes not known to have succeeded
             (``success``).
-        kl_target: when above zero, the KL's weight is not only scheduled but also adapted: it
-            shrinks while the success rate of the round is above this target and grows back while
-            it is below.
-        kl_rate: how fast it adapts, per round and unit of success.
+        kl_adapt: whether the KL's weight is not only scheduled but also adapted to the round's
+            mean ``success`` or ``return`` of the episodes that ended in it; ``none``: it is not.
+        kl_target: of that. The weight shrinks while the round is above it, and grows back, up to
+            what is scheduled, while it is below.
+        kl_rate: how fast it adapts, per round and unit of what is measured.
         critic_warmup_iterations: first rounds in which only the critic learns.
         normalizer_iterations: rounds during which input statistics are gathered.
     """
@@ -65,13 +67,17 @@ class ReinforceConfig:
         default_factory=lambda: Schedule(value=1.0, final=0.0, iterations=100, shape="linear")
     )
     mask: str = "none"
-    kl_target: float = 0.0
+    kl_adapt: str = "none"
+    kl_target: float = 0.9
     kl_rate: float = 0.5
     critic_warmup_iterations: int = 0
     normalizer_iterations: int = 10
 
     def __post_init__(self) -> None:
         one_of("reinforce.mask", self.mask, MASKS)
+        one_of("reinforce.kl_adapt", self.kl_adapt, ADAPTS)
+        if not self.kl_rate > 0.0:
+            raise RoboTSError("reinforce.kl_rate > 0", str(self.kl_rate), "raise it")
         for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise RoboTSError(f"reinforce.{name} >= 1", str(getattr(self, name)), "raise it")

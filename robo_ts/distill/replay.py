@@ -89,6 +89,8 @@ class EarlierData:
 
 def _open(folder: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     count = read_json(folder / _CARD)["sequences"]
+    if count < 1:
+        raise RoboTSError(f"earlier data in {folder}", "no sequences", "leave this folder out")
     arrays = {}
     for name, shape in shapes.items():
         try:

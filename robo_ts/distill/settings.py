@@ -32,7 +32,9 @@ class GateConfig:
             actions that the student predicts for itself: only with a teacher that is free to ask).
         tolerance: greatest distance of any action at which a plan of the student counts as right,
             where the environment does not judge plans itself (``judge_plan``).
-        validated: whether plans found right become data in the place of the label (FIER).
+        validated: whether plans of the student found right become data in the place of the label
+            (FIER): where the gate asks, or everywhere without a gate. A task judges plans with a
+            method ``judge_plan(actions (num_envs, num_actions)) -> (num_envs,) bool``.
         sag: settings of S-Aware Gating.
     """
 

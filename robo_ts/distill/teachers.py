@@ -10,6 +10,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.distill.labels import Label
+from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
 from robo_ts.policies.memory import Hidden
 from robo_ts.policies.policy import Output
@@ -52,6 +53,13 @@ class PolicyTeacher:
 
     @torch.no_grad()
     def label(self, obs: TensorDict, student: Output) -> Label:
+        worlds = self.hidden[0].shape[1] if self.hidden else len(student.action)
+        if worlds != len(student.action):
+            raise RoboTSError(
+                f"a memory of {len(student.action)} worlds",
+                f"one of {worlds}",
+                "build PolicyTeacher with env.num_envs",
+            )
         output, self.hidden = self.policy.run(obs, self.hidden)
         return Label(self.policy.clip(output.action), None, output.std, output.latent)
 

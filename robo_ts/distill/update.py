@@ -91,7 +91,8 @@ class Updater:
         return measured | {"learning_rate": rate}
 
     def _descend(self, loss: Tensor) -> Tensor:
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:  # the optimiser's zero_grad, without its bookkeeping
+            parameter.grad = None
         loss.backward()
         average_gradients(self.parameters)
         norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.max_grad_norm)

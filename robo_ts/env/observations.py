@@ -11,6 +11,8 @@ from typing import Any
 
 from robo_ts.errors import RoboTSError, did_you_mean
 
+IMAGE_KINDS = ("uint8", "uint16", "float16", "float32")
+
 
 @dataclass(frozen=True)
 class Term:
@@ -40,14 +42,22 @@ class ObservationGroup:
         image: ``(channels, height, width)`` when the group is one camera's image, whose tensor then
             is ``(num_envs, channels, height, width)`` and stays uint8 (colour) or uint16 or float16
             (depth); empty for a vector.
+        dtype: how an image is stored, one of ``IMAGE_KINDS``; vectors are float32.
     """
 
     name: str
     terms: tuple[Term, ...]
     deployable: bool
     image: tuple[int, ...] = ()
+    dtype: str = "uint8"
 
     def __post_init__(self) -> None:
+        if self.dtype not in IMAGE_KINDS:
+            raise RoboTSError(
+                f"a dtype among {', '.join(IMAGE_KINDS)}",
+                f"{self.dtype!r} in group {self.name!r}",
+                did_you_mean(self.dtype, IMAGE_KINDS),
+            )
         if self.image and (len(self.image) != 3 or math.prod(self.image) != self.size):
             raise RoboTSError(
                 "an image group with (channels, height, width) and one term of that many numbers",
@@ -123,6 +133,9 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
             data = asdict(group)
             if not data["image"]:
                 del data["image"]
+            # Named only where it says something new, so that older contracts keep their hash.
+            if data["dtype"] == "uint8":
+                del data["dtype"]
             found.append(data)
         return found
 
@@ -135,6 +148,7 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
                 terms=tuple(Term(**term) for term in group["terms"]),
                 deployable=bool(group["deployable"]),
                 image=tuple(group.get("image", ())),
+                dtype=str(group.get("dtype", "uint8")),
             )
             for group in data
         )

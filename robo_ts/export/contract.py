@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the runtime reads this file's constants without torch
     from robo_ts.env.observations import ObservationSpec
     from robo_ts.policies import Policy, PolicyBundle
 
-SCHEMA = 1
+SCHEMA = 2  # 2 knows images
 METADATA_KEY = "robo_ts"
 ONNX_FILE, CONTRACT_FILE, GOLDEN_FILE = "policy.onnx", "policy.json", "golden.npz"
 OBSERVATION, ACTION = "obs", "action"
@@ -37,7 +37,8 @@ def build_contract(bundle: PolicyBundle) -> dict[str, Any]:
 
     Returns:
         ``schema``, ``robo_ts`` (version), ``task``, ``task_config``, ``observation``, ``action``,
-        ``hidden`` (None without memory), ``inputs``, ``outputs``, ``policy_digest``, ``lineage``.
+        ``hidden`` (None without memory), ``inputs``, ``outputs``, ``policy_digest``, ``lineage``;
+        with cameras also ``images``.
         A NaN in the lineage becomes None, which JSON can say.
 
     Raises:
@@ -47,20 +48,23 @@ def build_contract(bundle: PolicyBundle) -> dict[str, Any]:
     policy = bundle.policy
     action, hidden = _action(bundle), _hidden(policy)
     states = hidden or {"inputs": [], "outputs": [], "shape": []}
+    vectors, images = policy.spec.select(policy.spec.vectors()), _images(policy.spec)
     contract = {
-        "schema": SCHEMA,
+        "schema": SCHEMA if images else 1,
         "robo_ts": __version__,
         "task": bundle.task,
         "task_config": bundle.task_config,
         "observation": {
-            "input": OBSERVATION,
-            "size": policy.spec.size(),
-            "terms": _terms(policy.spec),
+            "input": OBSERVATION if len(vectors) else None,
+            "size": vectors.size(),
+            "terms": _terms(vectors),
         },
+        **({"images": images} if images else {}),
         "action": action,
         "hidden": hidden,
         "inputs": [
-            _tensor(OBSERVATION, ["batch", policy.spec.size()]),
+            *([_tensor(OBSERVATION, ["batch", vectors.size()])] if len(vectors) else []),
+            *(_tensor(one["input"], ["batch", *one["shape"]], one["dtype"]) for one in images),
             *(_tensor(name, states["shape"]) for name in states["inputs"]),
         ],
         "outputs": [
@@ -80,8 +84,26 @@ def build_contract(bundle: PolicyBundle) -> dict[str, Any]:
         ) from error
 
 
-def _tensor(name: str, shape: list[int | str]) -> dict[str, Any]:
-    return {"name": name, "shape": list(shape), "dtype": "float32"}
+def image_input(group: str) -> str:
+    """Name of the graph's input for an image group."""
+    return f"image.{group}"
+
+
+def _tensor(name: str, shape: list[int | str], dtype: str = "float32") -> dict[str, Any]:
+    return {"name": name, "shape": list(shape), "dtype": dtype}
+
+
+def _images(spec: ObservationSpec) -> list[dict[str, Any]]:
+    return [
+        {
+            "group": name,
+            "input": image_input(name),
+            "shape": list(spec[name].image),
+            "dtype": spec[name].dtype,
+            "deployable": spec[name].deployable,
+        }
+        for name in spec.images()
+    ]
 
 
 def _terms(spec: ObservationSpec) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import torch
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.errors import RoboTSError
-from robo_ts.export.contract import GOLDEN_FILE, state_inputs, state_outputs
+from robo_ts.export.contract import GOLDEN_FILE, image_input, state_inputs, state_outputs
 from robo_ts.files import atomic_path
 from robo_ts.policies import PolicyBundle
 
@@ -26,11 +26,12 @@ def record_golden(
 ) -> Path:
     """Let the torch policy act in its task and write ``golden.npz``.
 
-    The arrays are float32: ``observations (steps, worlds, n)``, ``actions (steps, worlds,
-    num_actions)``, and with memory ``h_in``, ``h_out`` (and ``c_in``, ``c_out``) ``(steps, layers,
-    worlds, size)``, before and after each step. ``starts (steps, worlds)`` is true where an episode
-    begins with that step and the memory is therefore zero; at least one begins in the midst of the
-    trace. ``policy_digest`` names the policy.
+    The arrays are float32: ``observations (steps, worlds, n)`` (the vectors, concatenated),
+    ``actions (steps, worlds, num_actions)``, and with memory ``h_in``, ``h_out`` (and ``c_in``,
+    ``c_out``) ``(steps, layers, worlds, size)``, before and after each step. ``starts (steps,
+    worlds)`` is true where an episode begins with that step and the memory is therefore zero; at
+    least one begins in the midst of the trace. Images lie beside them as they were stored,
+    ``image.<group> (steps, worlds, channels, height, width)``. ``policy_digest`` names the policy.
 
     Args:
         bundle: the policy.
@@ -83,6 +84,8 @@ def _roll_out(
         groups = {name: obs[name].cpu() for name in policy.spec}
         action, after = policy.act(groups, hidden)
         keep("observations", policy.inputs(groups))
+        for name in policy.spec.images():
+            keep(image_input(name), groups[name])
         keep("starts", starts)
         keep("actions", action)
         for name, part in [

@@ -27,6 +27,7 @@ from robo_ts.export.contract import (
     OBSERVATION,
     ONNX_FILE,
     build_contract,
+    image_input,
     state_inputs,
     state_outputs,
 )
@@ -62,11 +63,12 @@ class ExportResult:
 def export_bundle(bundle: PolicyBundle, folder: str | Path) -> ExportResult:
     """Write ``policy.onnx`` and ``policy.json``.
 
-    The graph takes the raw, concatenated observation ``obs (batch, n)`` in the contract's order,
-    and for policies with memory ``h_in`` (and ``c_in``) ``(layers, batch, size)``. It gives
+    The graph takes the raw, concatenated vectors ``obs (batch, n)`` in the contract's order, every
+    camera's image ``image.<group> (batch, channels, height, width)`` as it is stored, and for
+    policies with memory ``h_in`` (and ``c_in``) ``(layers, batch, size)``. It gives
     ``action (batch, num_actions)``, clipped as the policy's config says, and ``h_out`` (and
-    ``c_out``). All are float32 and the batch is free. The file is compared with the policy before
-    it gets its name.
+    ``c_out``). All but images are float32 and the batch is free. A standard deviation is left out:
+    what acts is the mean. The file is compared with the policy before it gets its name.
 
     Args:
         bundle: the policy to export; it is left untouched.
@@ -102,29 +104,52 @@ class _Step(nn.Module):
         super().__init__()
         self.policy = policy
 
-    def forward(self, obs: Tensor, *hidden: Tensor) -> tuple[Tensor, ...]:
-        action, after = self.policy.step_vector(obs, hidden)
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        # Vectors (where there are any), images, memory; as :func:`_inputs` has them.
+        rest = list(inputs)
+        # Not len(), by which the exporter would fix the batch.
+        nothing = torch.zeros(inputs[0].shape[0], 0)
+        x = rest.pop(0) if self.policy.spec.vectors() else nothing
+        count = len(self.policy.images)
+        action, after = self.policy.step_vector(x, tuple(rest[count:]), rest[:count])
         return self.policy.clip(action), *after
+
+
+def _inputs(policy: Policy, batch: int, generator: torch.Generator) -> tuple[Tensor, list[Tensor]]:
+    """Vectors ``(batch, size)`` like the ones seen in training, and images of noise."""
+    size = policy.spec.select(policy.spec.vectors()).size()
+    x = torch.randn(batch, size, generator=generator)
+    if isinstance(policy.normalizer, Normalizer):
+        x = policy.normalizer.mean + policy.normalizer.scale * x
+    images = []
+    for name in policy.spec.images():
+        group = policy.spec[name]
+        # Noise of 8 bits for colours, of 16 for depth maps, up to 3 m for depth in metres.
+        noise = torch.rand(batch, *group.image, generator=generator)
+        scale = {"uint8": 255.0, "uint16": 65535.0}.get(group.dtype, 3.0)
+        images.append((noise * scale).to(getattr(torch, group.dtype)))
+    return x, images
 
 
 def _graph(policy: Policy) -> onnx.ModelProto:
     kind = policy.config.memory
     hidden = policy.initial_state(2)
+    x, images = _inputs(policy, 2, torch.Generator().manual_seed(0))
+    vectors = [x] if policy.spec.vectors() else []
     batch = torch.export.Dim("batch", min=1)
-    shapes: tuple[Any, ...] = ({0: batch},)
-    if hidden:
-        shapes += (tuple({1: batch} for _ in hidden),)
+    shapes = tuple({0: batch} for _ in [*vectors, *images]) + tuple({1: batch} for _ in hidden)
+    names = [OBSERVATION] * len(vectors) + [image_input(name) for name in policy.spec.images()]
     with _quiet():
         try:
             program = torch.onnx.export(
                 _Step(policy).eval(),
-                (torch.zeros(2, policy.spec.size()), *hidden),
+                (*vectors, *images, *hidden),
                 dynamo=True,
                 external_data=False,
                 opset_version=OPSET,
-                input_names=[OBSERVATION, *state_inputs(kind)],
+                input_names=[*names, *state_inputs(kind)],
                 output_names=[ACTION, *state_outputs(kind)],
-                dynamic_shapes=shapes,
+                dynamic_shapes=(shapes,),
                 verbose=False,
             )
         except Exception as error:  # the exporter raises whatever its passes raise
@@ -197,12 +222,12 @@ def _check_against(policy: Policy, path: Path) -> None:
         runtime.reset(batch)
         hidden = policy.initial_state(batch)
         for _ in range(2):
-            x = torch.randn(batch, policy.spec.size(), generator=generator)
-            if isinstance(policy.normalizer, Normalizer):
-                x = policy.normalizer.mean + policy.normalizer.scale * x
+            x, images = _inputs(policy, batch, generator)
             with torch.no_grad():
-                action, hidden = policy.step_vector(x, hidden)
-            difference = np.abs(runtime.act(x.numpy()) - policy.clip(action).numpy()).max()
+                action, hidden = policy.step_vector(x, hidden, images)
+            seen = {n: i.numpy() for n, i in zip(policy.spec.images(), images, strict=True)}
+            got = runtime.act(x.numpy(), seen)
+            difference = np.abs(got - policy.clip(action).numpy()).max()
             if not difference <= CHECK_TOLERANCE:
                 raise RoboTSError(
                     f"an ONNX file whose actions are within {CHECK_TOLERANCE} of the policy's",

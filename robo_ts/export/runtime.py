@@ -58,6 +58,7 @@ class Runtime:
         contract: what the policy expects and promises, see :mod:`robo_ts.export.contract`.
         observation_terms: the contract's terms in order: group, term, column, size, unit, frame.
         observation_size: length of the flat observation.
+        images: the contract's images in order: group, shape, dtype; empty without cameras.
         action_names: names of the actions in order.
         num: number of robots of the last :meth:`reset`; 0 before.
     """
@@ -71,7 +72,8 @@ class Runtime:
         self._groups: dict[str, list[dict[str, Any]]] = {}
         for term in self.observation_terms:
             self._groups.setdefault(term["group"], []).append(term)
-        self._input: str = self.contract["observation"]["input"]
+        self.images: list[dict[str, Any]] = self.contract.get("images", [])
+        self._input: str | None = self.contract["observation"]["input"]
         states = self.contract["hidden"] or {"inputs": [], "outputs": []}
         self._states: list[str] = states["inputs"]
         self._outputs: list[str] = [self.contract["action"]["output"], *states["outputs"]]
@@ -81,7 +83,7 @@ class Runtime:
     @property
     def groups(self) -> list[str]:
         """Names of the observation groups :meth:`act` reads, in order."""
-        return list(self._groups)
+        return [*self._groups, *(image["group"] for image in self.images)]
 
     @property
     def hidden(self) -> tuple[np.ndarray, ...]:
@@ -109,13 +111,17 @@ class Runtime:
             layers, _, size = self.contract["hidden"]["shape"]
             self._hidden = [np.zeros((layers, self.num, size), np.float32) for _ in self._states]
 
-    def act(self, obs: np.ndarray | Mapping[str, Any]) -> np.ndarray:
+    def act(
+        self, obs: np.ndarray | Mapping[str, Any], images: Mapping[str, Any] | None = None
+    ) -> np.ndarray:
         """One control step.
 
         Args:
             obs: raw observations in the contract's units: one flat array ``(n,
                 observation_size)``, or a mapping from group names to ``(n, group size)``, in which
-                groups the policy does not read are ignored.
+                groups the policy does not read are ignored. Images are ``(n, channels, height,
+                width)`` in the contract's dtype.
+            images: the images by group, beside a flat array.
 
         Returns:
             Actions ``(n, number of actions)`` in [-1, 1], float32. The memory moves on by one step.
@@ -130,7 +136,11 @@ class Runtime:
                 "none",
                 "call policy.reset(n) at every episode start",
             )
-        feed = {self._input: self._flat(obs), **dict(zip(self._states, self._hidden, strict=True))}
+        feed = dict(zip(self._states, self._hidden, strict=True))
+        if self._input is not None:
+            feed[self._input] = self._flat(obs)
+        for image in self.images:
+            feed[image["input"]] = self._image(image, images if images is not None else obs)
         action, *hidden = cast(list[np.ndarray], self._session.run(self._outputs, feed))
         if not np.isfinite(action).all():
             raise PolicyRuntimeError(
@@ -174,6 +184,30 @@ class Runtime:
                 )
             parts.append(self._checked(obs[name], f"group {name!r}", terms))
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _image(self, image: dict[str, Any], given: Any) -> np.ndarray:
+        name, shape = image["group"], (self.num, *image["shape"])
+        known = list(given.keys()) if hasattr(given, "keys") else []
+        if name not in known:
+            raise PolicyRuntimeError(
+                f"an image {name!r}",
+                f"{sorted(map(str, known)) if known else 'a flat array alone'}",
+                "give a mapping with all groups, or act(flat, images={name: array})",
+            )
+        array = _array(given[name], f"image {name!r}")
+        # The network scales images by how they are stored, so no dtype may stand for another.
+        if array.dtype != np.dtype(image["dtype"]) or array.shape != shape:
+            raise PolicyRuntimeError(
+                f"image {name!r} of shape {shape} (robots, channels, height, width) and dtype "
+                f"{image['dtype']}",
+                f"shape {array.shape} and dtype {array.dtype}",
+                "give the camera's image as it was stored in training, not scaled",
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise PolicyRuntimeError(
+                f"image {name!r} with finite numbers", "NaN or Inf", "0 stands for no depth"
+            )
+        return np.ascontiguousarray(array)
 
     def _checked(self, value: Any, what: str, terms: list[dict[str, Any]]) -> np.ndarray:
         array = _array(value, what)

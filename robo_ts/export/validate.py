@@ -73,7 +73,8 @@ def replay_golden(folder: str | Path, threads: int = 1) -> float:
     greatest = 0.0
     for step in range(steps):
         runtime.reset(mask=golden["starts"][step])
-        pairs = [(runtime.act(golden["observations"][step]), golden["actions"][step])]
+        seen = {one["group"]: golden[one["input"]][step] for one in runtime.images}
+        pairs = [(runtime.act(golden["observations"][step], seen), golden["actions"][step])]
         pairs += [(h, golden[o][step]) for h, o in zip(runtime.hidden, outputs, strict=True)]
         greatest = max(greatest, *(float(np.abs(got - true).max()) for got, true in pairs))
     return greatest
@@ -200,9 +201,9 @@ def _read_golden(path: Path, runtime: Runtime) -> dict[str, np.ndarray]:
             "record it anew with robo_ts.export.record_golden",
         ) from error
     states = runtime.contract["hidden"] or {"outputs": []}
-    missing = {"observations", "actions", "starts", "policy_digest", *states["outputs"]} - set(
-        golden
-    )
+    images = [one["input"] for one in runtime.images]
+    needed = {"observations", "actions", "starts", "policy_digest", *states["outputs"], *images}
+    missing = needed - set(golden)
     if missing:
         raise RoboTSError(
             f"{path} with {', '.join(sorted(missing))}",

@@ -17,13 +17,17 @@ from omegaconf.errors import OmegaConfBaseException
 
 from robo_ts.distill import DistillConfig
 from robo_ts.distill.reinforce_config import ReinforceConfig
-from robo_ts.env import get_task
+from robo_ts.distill.settings import one_of
+from robo_ts.env import ObservationSpec, get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
 from robo_ts.paths import CONFIG_DIR
-from robo_ts.policies import PolicyConfig
+from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
 from robo_ts.sim import EngineConfig
 from robo_ts.teach.config import PPOConfig
+
+KINDS = ("plain", "adapter")
 
 
 @dataclass
@@ -43,6 +47,32 @@ class GateConfig:
             raise RoboTSError("gate.episodes >= 1", str(self.episodes), "raise it")
         if not 0.0 <= self.success <= 1.0:
             raise RoboTSError("gate.success in [0, 1]", str(self.success), "give a share")
+
+
+@dataclass
+class StudentConfig(PolicyConfig):
+    """A student's network, and how it is put together.
+
+    Attributes:
+        kind: ``plain`` (it acts by itself) or ``adapter`` (it perceives for the frozen teacher,
+            with adapters between that one's layers; a teacher without memory is needed).
+        adapter: settings of the latter.
+    """
+
+    kind: str = "plain"
+    adapter: AdapterConfig = field(default_factory=AdapterConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("student.kind", self.kind, KINDS)
+
+    def build(self, spec: ObservationSpec, teacher: Policy, num_actions: int) -> Policy:
+        """An untrained student that reads ``spec``."""
+        names = [f.name for f in dataclasses.fields(PolicyConfig)]
+        network = PolicyConfig(**{name: getattr(self, name) for name in names})
+        if self.kind == "adapter":
+            return AdapterPolicy(network, spec, teacher, self.adapter)
+        return Policy(network, spec, num_actions)
 
 
 @dataclass
@@ -77,7 +107,7 @@ class PipelineConfig:
             hard drones); measuring always uses ``task`` itself.
         engine: what steps the worlds.
         teacher: PPO's settings.
-        student: the student's architecture.
+        student: the student's kind and architecture.
         distill: the distiller's settings.
         evaluate: how policies are measured.
         export: how the export is checked.
@@ -96,7 +126,7 @@ class PipelineConfig:
     training: dict[str, Any] = field(default_factory=dict)
     engine: EngineConfig = field(default_factory=EngineConfig)
     teacher: PPOConfig = field(default_factory=PPOConfig)
-    student: PolicyConfig = field(default_factory=PolicyConfig)
+    student: StudentConfig = field(default_factory=StudentConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     export: ExportConfig = field(default_factory=ExportConfig)

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 
 from robo_ts.distill import Distiller, PolicyTeacher
-from robo_ts.distill.reinforce import Reinforcer
+from robo_ts.distill.preflight import check_reward
+from robo_ts.distill.reinforce import Reinforcer, pulls
 from robo_ts.distill.replay import save_data
 from robo_ts.distributed import agreed, all_mean, rank, world_size
 from robo_ts.env import TaskEnv, get_task
@@ -151,18 +152,19 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     env.scatter_episode_steps()
     teacher.policy.to(env.device)
     torch.manual_seed(derive(seed, "student"))
-    student = Policy(
-        run.config.student, env.spec.select(spec.obs_groups["student"]), env.num_actions
-    ).to(env.device)
+    sees = env.spec.select(spec.obs_groups["student"])
+    student = run.config.student.build(sees, teacher.policy, env.num_actions).to(env.device)
     label = PolicyTeacher(teacher.policy, env.num_envs)
-    vec_env = RslRlEnv(env)
+    vec_env, critic = RslRlEnv(env), env.spec.select(spec.obs_groups["critic"])
+    if run.config.finetune:  # what could not be fine-tuned is refused before it is distilled
+        pulled = label if pulls(run.config.reinforce) else None
+        check_reward(vec_env, pulled, student, critic, vec_env.get_observations())
     learner = Distiller(vec_env, label, student, config, seed, _progress_check(run))
     spent = _learn(run, folder, "student", learner, config.iterations, _SHOWN)
     if config.dataset.save:
         save_data(folder.stage("student") / f"data-{rank()}", *learner.dataset.stored())
     policy, samples = learner.policy(), learner.samples * world_size()
     if run.config.finetune:
-        critic = env.spec.select(spec.obs_groups["critic"])
         tuner = Reinforcer(vec_env, label, policy, critic, run.config.reinforce, seed)
         policy.requires_grad_(True)
         more = _learn(run, folder, "finetune", tuner, run.config.reinforce.iterations, _TUNED)

@@ -22,7 +22,7 @@ from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies.config import PolicyConfig
 from robo_ts.policies.normalizer import Normalizer
-from robo_ts.policies.policy import _LOG_STD, Output, Policy
+from robo_ts.policies.policy import Output, Policy
 
 KIND = "adapter"
 
@@ -169,12 +169,7 @@ class AdapterPolicy(Policy):
         action = self._adapted(len(features), self.teacher.head(last), y)
         if self.teacher.base is not None:
             action = action + raw[..., self.teacher.base]
-        std = None
-        if self.std_head is not None:
-            std = self.std_head(y).clamp(*_LOG_STD).exp()
-        elif self.log_std is not None:
-            std = self.log_std.clamp(*_LOG_STD).exp().expand_as(action)
-        return Output(action, std, latent)
+        return Output(action, self._std(y, action), latent)
 
     def _features(self, raw: Tensor, y: Tensor) -> list[Tensor]:
         """The teacher's layers one after the other, each adapted.

@@ -66,33 +66,35 @@ class _GruSequence(torch.autograd.Function):
         time, num, _ = x.shape
         size = hidden.shape[1]
         flat, two = x.reshape(time * num, -1), 2 * size
-        gates = torch.addmm(b_ih[:two] + b_hh[:two], flat, w_ih[:two].t()).view(time, num, two)
+        # Columns r, z, recurrent part of n.
+        sums = x.new_empty(time, num, 3 * size)
+        wide = sums.view(time * num, 3 * size)
+        torch.addmm(b_ih[:two] + b_hh[:two], flat, w_ih[:two].t(), out=wide[:, :two])
+        wide[:, two:] = 2.0 * b_hh[two:]
         candidate = torch.addmm(2.0 * b_ih[two:], flat, 2.0 * w_ih[two:].t()).view(time, num, size)
-        recurrent, out = torch.empty_like(candidate), torch.empty_like(candidate)
-        u_gates, u_candidate = w_hh[:two].t().contiguous(), 2.0 * w_hh[two:].t().contiguous()
-        c, minus_one = 2.0 * b_hh[two:], x.new_tensor(-1.0)
-        begins = starts.any(dim=1).tolist()
+        u = torch.cat([w_hh[:two], 2.0 * w_hh[two:]]).t().contiguous()
+        out, minus_one = torch.empty_like(candidate), x.new_tensor(-1.0)
         h = hidden
+        ctx.begins = _beginning(starts)
         rows = zip(
-            begins,
-            starts.unbind(),
-            gates.unbind(),
-            gates[..., :size].unbind(),
-            gates[..., size:].unbind(),
+            ctx.begins,
+            sums.unbind(),
+            sums[..., :two].unbind(),
+            sums[..., :size].unbind(),
+            sums[..., size:two].unbind(),
+            sums[..., two:].unbind(),
             candidate.unbind(),
-            recurrent.unbind(),
             out.unbind(),
             strict=True,
         )
-        for any_begins, start, gate, r, z, n, inner, result in rows:
-            if any_begins:
-                h = h.masked_fill(start[:, None], 0.0)
-            gate.addmm_(h, u_gates).sigmoid_()
-            torch.addmm(c, h, u_candidate, out=inner)
+        for begin, both, gates, r, z, inner, n, result in rows:
+            if begin is not None:
+                h = h.index_fill(0, begin, 0.0)
+            both.addmm_(h, u)
+            gates.sigmoid_()
             torch.add(minus_one, n.addcmul_(r, inner).sigmoid_(), alpha=2.0, out=n)
             h = torch.lerp(n, h, z, out=result)
-        ctx.begins = begins
-        ctx.save_for_backward(x, hidden, starts, w_ih, w_hh, gates, candidate, recurrent, out)
+        ctx.save_for_backward(x, hidden, starts, w_ih, w_hh, sums, candidate, out)
         return out
 
     @staticmethod
@@ -100,58 +102,67 @@ class _GruSequence(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor | None, ...]:
-        x, hidden, starts, w_ih, w_hh, gates, n, recurrent, out = ctx.saved_tensors
+        x, hidden, starts, w_ih, w_hh, sums, n, out = ctx.saved_tensors
         time, num, size = out.shape
-        two = 2 * size
-        r, z = gates[..., :size], gates[..., size:]
-        before = torch.cat([hidden[None], out[:-1]]).masked_fill_(starts[..., None], 0.0)
-        # What the gradient of a step's state is multiplied by on its way to the state before, to
-        # the candidate's and to the update gate's sums, and what the candidate's is multiplied by
-        # on its way to the reset gate's and to its recurrent part's.
-        leak = z.contiguous()
-        to_n = (1.0 - leak).mul_(1.0 - n * n)
-        to_z = (before - n).mul_(leak).mul_(1.0 - leak)
-        on = torch.empty(time, num, 2, size, dtype=out.dtype)
-        on[..., 1, :] = r
-        torch.mul(0.5 * recurrent, r, out=on[..., 0, :]).mul_(1.0 - r)
-
-        # Columns r, n's recurrent part, z.
-        d_sums = torch.empty(time, num, 3, size, dtype=out.dtype)
-        d_n = torch.empty_like(n)
-        u = torch.cat([w_hh[:size], w_hh[two:], w_hh[size:two]])
-        dh, total = torch.zeros_like(hidden), torch.empty_like(hidden)
-        rows = list(
-            zip(
-                ctx.begins,
-                starts.unbind(),
-                grad.unbind(),
-                leak.unbind(),
-                to_n.unbind(),
-                to_z.unbind(),
-                on.unbind(),
-                d_n.unbind(),
-                d_n.unsqueeze(2).unbind(),
-                d_sums.view(time, num, -1).unbind(),
-                d_sums[..., :2, :].unbind(),
-                d_sums[..., 2, :].unbind(),
-                strict=True,
-            )
+        two, three = 2 * size, 3 * size
+        d_sums = _slopes(sums, n, out)
+        # A step's gradients are its slopes times the gradient of its state, in place.
+        u = torch.cat([w_hh[two:], w_hh[:two]])
+        wide = d_sums.view(time, num, -1)
+        total, after = grad[-1].clone(), torch.empty_like(hidden)
+        rows = zip(
+            reversed(ctx.begins[1:]),
+            reversed(grad[:-1].unbind()),
+            reversed(d_sums[1:].unbind()),
+            reversed(wide[1:, :, :three].unbind()),
+            reversed(sums[1:, :, size:two].unbind()),
+            strict=True,
         )
-        for any_begins, start, given, stay, fn, fz, fon, dn, dn_wide, ds, drn, dz in reversed(rows):
-            torch.add(dh, given, out=total)
-            torch.mul(total, fn, out=dn)
-            torch.mul(total, fz, out=dz)
-            torch.mul(dn_wide, fon, out=drn)
-            torch.mul(total, stay, out=dh).addmm_(ds, u)
-            if any_begins:
-                dh.masked_fill_(start[:, None], 0.0)
+        for begin, given, d, recurrent, z in rows:
+            d.mul_(total.unsqueeze(1))
+            torch.addcmul(given, total, z, out=after).addmm_(recurrent, u)
+            if begin is not None:
+                after.index_copy_(0, begin, given.index_select(0, begin))
+            total, after = after, total
+        d_sums[0].mul_(total.unsqueeze(1))
 
-        flat, states = x.reshape(time * num, -1), before.view(time * num, size)
-        d_n, d_sums = d_n.view(-1, size), d_sums.view(-1, 3 * size)
-        dw_hh, db_hh = d_sums.t() @ states, d_sums.sum(dim=0)
-        db_ih = torch.cat([db_hh[:size], db_hh[two:], d_n.sum(dim=0)])
-        d_gates = torch.cat([d_sums[:, :size], d_sums[:, two:], d_n], dim=1)
-        dx = (d_gates @ w_ih).view_as(x) if ctx.needs_input_grad[0] else None
-        order = (slice(0, size), slice(two, 3 * size), slice(size, two))
-        dw_hh, db_hh = (torch.cat([value[part] for part in order]) for value in (dw_hh, db_hh))
-        return dx, None, None, d_gates.t() @ flat, dw_hh, db_ih, db_hh
+        flat, wide = x.reshape(time * num, -1), d_sums.view(time * num, -1)
+        before = torch.cat([hidden[None], out[:-1]]).view(time * num, size)
+        before.index_fill_(0, starts.reshape(-1).nonzero().squeeze(1), 0.0)
+        bias, d_inputs = wide.sum(dim=0), wide[:, size:]
+        dw_hh = wide[:, :three].t() @ before
+        dw_hh, db_hh = (torch.cat([v[size:three], v[:size]]) for v in (dw_hh, bias))
+        dx = (d_inputs @ w_ih).view_as(x) if ctx.needs_input_grad[0] else None
+        return dx, None, None, d_inputs.t() @ flat, dw_hh, bias[size:], db_hh
+
+
+def _beginning(starts: Tensor) -> list[Tensor | None]:
+    """Which worlds' episodes begin with each step, None where there are none."""
+    counts = starts.sum(dim=1).tolist()
+    worlds = starts.nonzero()[:, 1].split(counts)
+    return [ids if count else None for ids, count in zip(worlds, counts, strict=True)]
+
+
+def _slopes(sums: Tensor, n: Tensor, out: Tensor) -> Tensor:
+    """What a state's gradient is multiplied by on its way to the sums of its step.
+
+    Args:
+        sums: r, z and twice the recurrent part of n, ``(time, num, 3 size)``.
+        n: the candidate, ``(time, num, size)``.
+        out: the states.
+
+    Returns:
+        ``(time, num, 4, size)``: recurrent part of n, r, z, n.
+    """
+    r, z, inner = sums.chunk(3, dim=-1)
+    slopes = out.new_empty(*out.shape[:2], 4, out.shape[2])
+    to_inner, to_r, to_z, to_n = slopes.unbind(dim=2)
+    rest = 1.0 - z
+    work = torch.sub(out, n)  # z (h - n)
+    torch.mul(work, rest, out=to_z)
+    torch.addcmul(out.new_ones(()), n, n, value=-1.0, out=work)
+    torch.mul(work, rest, out=to_n)
+    torch.mul(to_n, r, out=to_inner)
+    torch.addcmul(inner, inner, r, value=-1.0, out=work)
+    torch.addcmul(out.new_zeros(()), to_inner, work, value=0.5, out=to_r)
+    return slopes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -152,9 +152,12 @@ class Policy(nn.Module):
         output, hidden = self.run(obs, hidden)
         return output.action, hidden
 
-    def step_vector(self, x: Tensor, hidden: Hidden = ()) -> tuple[Tensor, Hidden]:
-        """As :meth:`forward`, from the concatenated observation ``(num, spec.size())``."""
-        y = self._encoded(x, [])
+    def step_vector(
+        self, x: Tensor, hidden: Hidden = (), images: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Hidden]:
+        """As :meth:`forward`, from the concatenated vectors ``(num, size)`` as :meth:`inputs` gives
+        them, and the images in the order of ``spec.images()``."""
+        y = self._encoded(x, images)
         if self.memory is not None:
             y, hidden = self.memory.step(y, hidden)
         return self._output(y, x).action, hidden
@@ -181,7 +184,7 @@ class Policy(nn.Module):
         """Clear the memory of finished episodes; ``done (num,)`` bool."""
         return masked(hidden, done)
 
-    def _encoded(self, x: Tensor, images: list[Tensor]) -> Tensor:
+    def _encoded(self, x: Tensor, images: Sequence[Tensor]) -> Tensor:
         parts = [self.encoder(self.normalizer(x))] if x.shape[-1] else []
         parts += [encode(image) for encode, image in zip(self.images.values(), images, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
@@ -191,13 +194,16 @@ class Policy(nn.Module):
         action = self.head(y)
         if self.base is not None:
             action = action + x[..., self.base]
-        std = None
+        return Output(action, self._std(y, action), latent)
+
+    def _std(self, y: Tensor, action: Tensor) -> Tensor | None:
+        """The standard deviation that goes with ``action``, from the decoder's features."""
+        # Bounded, because one world with a vanishing std would outweigh all the others.
         if self.std_head is not None:
-            # Bounded, because one world with a vanishing std would outweigh all the others.
-            std = self.std_head(y).clamp(*_LOG_STD).exp()
-        elif self.log_std is not None:
-            std = self.log_std.clamp(*_LOG_STD).exp().expand_as(action)
-        return Output(action, std, latent)
+            return self.std_head(y).clamp(*_LOG_STD).exp()
+        if self.log_std is not None:
+            return self.log_std.clamp(*_LOG_STD).exp().expand_as(action)
+        return None
 
     def num_parameters(self) -> int:
         """Trainable numbers."""

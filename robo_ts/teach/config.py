@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.policies.config import ACTIVATIONS
+from robo_ts.teach.informed import InformedConfig
 
 
 @dataclass
@@ -32,6 +33,7 @@ class PPOConfig:
         critic: widths of the critic's layers.
         activation: of both.
         base_term: ``group.term`` of an action the actor starts from; empty for none.
+        informed: the penalty on what a student could not imitate; off unless it has a weight.
     """
 
     num_envs: int = 2048
@@ -52,6 +54,7 @@ class PPOConfig:
     critic: list[int] = field(default_factory=lambda: [128, 64])
     activation: str = "elu"
     base_term: str = ""
+    informed: InformedConfig = field(default_factory=InformedConfig)
 
     def __post_init__(self) -> None:
         for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):

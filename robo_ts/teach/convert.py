@@ -36,7 +36,7 @@ def policy_from_rsl_rl(
     base_term: str = "",
 ) -> Policy:
     """An rsl_rl ``MLPModel`` actor (its state dict) as a policy with the same deterministic
-    actions.
+    actions, and, where it is one number per action, the same standard deviation.
 
     Args:
         actor: ``actor_state_dict`` of a PPO checkpoint.
@@ -49,7 +49,10 @@ def policy_from_rsl_rl(
         BundleError: when the checkpoint is not an MLP or does not fit the observation groups.
     """
     layers = _linear_layers(actor, "mlp.")
-    policy = _mlp_policy(layers, spec, num_actions, activation, base_term, "rsl_rl")
+    log_std = actor.get("distribution.log_std_param")
+    if "distribution.std_param" in actor:
+        log_std = actor["distribution.std_param"].log()
+    policy = _mlp_policy(layers, spec, num_actions, activation, base_term, "rsl_rl", log_std)
     if "obs_normalizer._mean" in actor:
         # rsl_rl divides by std + 1e-2.
         _set_normalizer(
@@ -93,7 +96,8 @@ def policy_from_sb3(
         )
     layers = _linear_layers(weights, "mlp_extractor.policy_net.")
     layers.append((weights["action_net.weight"], weights["action_net.bias"]))
-    policy = _mlp_policy(layers, spec, num_actions, activation, "", "Stable-Baselines3")
+    log_std = weights.get("log_std")
+    policy = _mlp_policy(layers, spec, num_actions, activation, "", "Stable-Baselines3", log_std)
     if mean is not None and variance is not None:
         scale = torch.sqrt(torch.as_tensor(variance) + epsilon)
         _set_normalizer(policy, torch.as_tensor(mean).float(), scale.float())
@@ -129,6 +133,7 @@ def _mlp_policy(
     activation: str,
     base_term: str,
     source: str,
+    log_std: Tensor | None = None,
 ) -> Policy:
     shapes = [tuple(weight.shape) for weight, _ in layers]
     if not shapes or shapes[0][1] != spec.size() or shapes[-1][0] != num_actions:
@@ -143,6 +148,7 @@ def _mlp_policy(
         memory="none",
         normalize=True,
         base_term=base_term,
+        std="none" if log_std is None else "constant",
     )
     policy = Policy(config, spec, num_actions)
     ours = [module for module in policy.encoder if isinstance(module, torch.nn.Linear)]
@@ -150,6 +156,8 @@ def _mlp_policy(
         for module, (weight, bias) in zip([*ours, policy.head], layers, strict=True):
             module.weight.copy_(weight)
             module.bias.copy_(bias)
+        if policy.log_std is not None and log_std is not None:
+            policy.log_std.copy_(log_std)
     return policy.eval()
 
 

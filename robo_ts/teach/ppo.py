@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from rsl_rl.algorithms import PPO
+from torch import Tensor
 
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.env.base import TaskEnv
@@ -19,6 +20,7 @@ from robo_ts.policies.policy import base_columns
 from robo_ts.seeds import derive
 from robo_ts.teach.config import PPOConfig
 from robo_ts.teach.convert import policy_from_rsl_rl
+from robo_ts.teach.informed import ProxyStudent
 
 
 class PPOTeacher:
@@ -26,7 +28,8 @@ class PPOTeacher:
 
     Args:
         env: the worlds; training starts from staggered episodes.
-        obs_groups: the groups of the sets ``actor`` and ``critic``.
+        obs_groups: the groups of the sets ``actor`` and ``critic``, and, for a student-informed
+            teacher, ``student``.
         config: settings; ``num_envs`` is taken from the environment.
         seed: seeds torch's global generator, which rsl_rl draws actions and minibatches from.
     """
@@ -47,6 +50,7 @@ class PPOTeacher:
                 self.obs, self.vec_env, settings, str(env.device)
             )
         self._successes: deque[tuple[float, int]] = deque(maxlen=50)
+        self.proxy = self._proxy(obs_groups, seed) if config.informed.weight else None
 
     @property
     def samples(self) -> int:
@@ -58,14 +62,19 @@ class PPOTeacher:
         algorithm, rate = self.algorithm, self._learning_rate()
         for group in algorithm.optimizer.param_groups:
             group["lr"] = rate
-        reward = torch.zeros((), device=self.env.device)
+        reward, penalty = torch.zeros(2, device=self.env.device)
         algorithm.train_mode()
         with torch.no_grad():
             for _ in range(self.config.steps_per_iteration):
                 action = algorithm.act(self.obs)
+                lost = self._penalty(action)
                 self.obs, rewards, dones, extras = self.vec_env.step(action)
-                algorithm.process_env_step(self.obs, rewards, dones, extras)
                 reward += rewards.mean()
+                if self.proxy is not None:
+                    rewards = rewards - lost
+                    self.proxy.reset(dones)
+                penalty += lost.mean()
+                algorithm.process_env_step(self.obs, rewards, dones, extras)
                 if "episode" in extras:
                     success = extras["episode"]["success"]
                     self._successes.append((float(success.sum()), success.numel()))
@@ -79,7 +88,13 @@ class PPOTeacher:
                 "lower teacher.learning_rate or task.reward.scale",
             )
         episodes = sum(n for _, n in self._successes)
-        return {
+        informed = {}
+        if self.proxy is not None:
+            informed = {
+                "penalty": float(penalty) / self.config.steps_per_iteration,
+                "imitation_error": self.proxy.update(),
+            }
+        return informed | {
             "reward": float(reward) / self.config.steps_per_iteration,
             "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
             "value_loss": losses["value"],
@@ -108,6 +123,7 @@ class PPOTeacher:
             "env": self.env.state_dict(),
             "obs": {name: self.obs[name] for name in self.env.spec},
             "successes": list(self._successes),
+            "proxy": self.proxy.state_dict() if self.proxy is not None else None,
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": cuda,
         }
@@ -123,11 +139,32 @@ class PPOTeacher:
             self.obs[name] = value.to(self.env.device)
         self._successes.clear()
         self._successes.extend((float(s), int(n)) for s, n in state["successes"])
+        if self.proxy is not None:
+            self.proxy.load_state_dict(copy.deepcopy(state["proxy"]))
         torch.set_rng_state(state["torch_rng"])
         if state["cuda_rng"]:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
 
     # -- internals ---------------------------------------------------------------------------------
+
+    def _proxy(self, obs_groups: dict[str, list[str]], seed: int) -> ProxyStudent:
+        if not obs_groups.get("student"):
+            raise RoboTSError(
+                "the observation groups of a student, which teacher.informed.weight needs",
+                f"sets {sorted(obs_groups)}",
+                "name them in obs_groups['student'] of the task",
+            )
+        spec, env = self.env.spec.select(obs_groups["student"]), self.env
+        informed = self.config.informed
+        return ProxyStudent(informed, spec, env.num_envs, env.num_actions, env.device, seed)
+
+    def _penalty(self, action: Tensor) -> Tensor:
+        """What this step's reward is lowered by, ``(num_envs,)``."""
+        if self.proxy is None:
+            return torch.zeros(self.env.num_envs, device=self.env.device)
+        said = self.algorithm.transition.distribution_params
+        assert said is not None, "it has just acted"
+        return self.proxy.penalty(self.obs, said[0], action)
 
     def _learning_rate(self) -> float:
         config = self.config

@@ -14,24 +14,18 @@ import torch
 from rich.console import Console
 
 from robo_ts.bench import SUITE, Measurement, chosen
-from robo_ts.bench.distill import (
-    CAMERA,
+from robo_ts.bench.distill import ImageSizes, Sizes, run_bench_distill, run_suite
+from robo_ts.bench.distill.contestants import (
     GROUP,
-    ImageSizes,
-    Sizes,
-    _learn_from_images,
     copy_weights,
-    image_kind,
     make_data,
     our_student,
     our_updater,
-    run_bench_distill,
-    run_suite,
-    storage_bytes,
     their_distillation,
     their_student,
 )
-from robo_ts.bench.distill_report import print_distill
+from robo_ts.bench.distill.memory import CAMERA, image_kind, learn_from_images, storage_bytes
+from robo_ts.bench.distill.report import print_distill
 from robo_ts.cli import main
 from robo_ts.errors import RoboTSError
 from robo_ts.files import write_json
@@ -84,15 +78,19 @@ def test_one_update_of_either_gives_the_same_gradient_up_to_the_number_of_steps_
 
 def test_a_measurement_holds_rates_ratios_memory_and_where_they_come_from(tmp_path: Path) -> None:
     found = run_bench_distill(
-        seconds=0.02, num_envs=6, steps=4, rounds=2, seed=3, threads=1, images=IMAGES
+        (4, 6), 4, 2, seconds=0.02, rounds=2, seed=3, threads=1, images=[IMAGES]
     )
-    assert set(found["rates"]) == {"rsl_rl", "ours", "recommended"}
-    for name, rate in found["rates"].items():
-        assert rate > 0 and math.isfinite(rate)
-        assert len(found["rounds"][name]) == 2
-    assert found["ours_over_rsl_rl"] > 0 and found["recommended_over_rsl_rl"] > 0
-    assert (found["seed"], found["num_envs"], found["bptt_length"]) == (3, 6, 4)
-    memory = found["memory"]
+    assert [cell["num_envs"] for cell in found["cells"]] == [4, 6]
+    for cell in found["cells"]:
+        assert set(cell["rates"]) == {"rsl_rl", "ours", "recommended"}
+        for name, rate in cell["rates"].items():
+            assert rate > 0 and math.isfinite(rate)
+            assert len(cell["rounds"][name]) == len(cell["rounds_wall"][name]) == 2
+        for name in ("ours_over_rsl_rl", "recommended_over_rsl_rl", "ours_over_rsl_rl_wall"):
+            low, high = cell[name]["ci95"]
+            assert 0 < low <= cell[name]["iqm"] <= high
+    assert (found["seed"], found["torch_threads"], found["bptt_length"]) == (3, 1, 2)
+    memory = found["memory"][0]
     assert memory["ours_bytes"] > 0 and memory["ours_over_rsl_rl"] > 0
     images, numbers = 8 * 4 * 3 * 16 * 16, 8 * 4 * 8
     assert memory["ours_dataset_bytes"] >= images + 2 * 4 * numbers
@@ -103,7 +101,7 @@ def test_a_measurement_holds_rates_ratios_memory_and_where_they_come_from(tmp_pa
     assert "commit" in found
 
     write_json(tmp_path / "bench.json", found)
-    assert json.loads((tmp_path / "bench.json").read_text())["rates"] == found["rates"]
+    assert json.loads((tmp_path / "bench.json").read_text())["cells"] == found["cells"]
     console = Console(file=io.StringIO(), width=120)
     print_distill(found, console)
     assert isinstance(console.file, io.StringIO)
@@ -112,7 +110,7 @@ def test_a_measurement_holds_rates_ratios_memory_and_where_they_come_from(tmp_pa
 
 
 def test_the_data_set_whose_memory_is_measured_is_full_of_images() -> None:
-    dataset = _learn_from_images(IMAGES, seed=0)
+    dataset = learn_from_images(IMAGES, seed=0)
     assert len(dataset) == IMAGES.num_envs
     images = dataset.newest().obs[CAMERA]
     assert images.dtype == torch.uint8
@@ -128,7 +126,12 @@ def test_rsl_rls_storage_is_counted_in_what_its_own_cnn_reads() -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
-    [({"rounds": 0}, "more"), ({"steps": 6, "bptt_length": 4}, "divisor"), ({"num_envs": 1}, "")],
+    [
+        ({"rounds": 0}, "more"),
+        ({"num_envs": []}, "more"),
+        ({"steps": 6, "bptt_length": 4}, "divisor"),
+        ({"num_envs": [1]}, "raise"),
+    ],
 )
 def test_impossible_comparisons_are_refused(wrong: dict, hint: str) -> None:
     with pytest.raises(RoboTSError) as failure:

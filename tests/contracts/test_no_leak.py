@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
 from tensordict import TensorDict
 
-from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher
+from robo_ts.distill import DistillConfig, Distiller, PolicyTeacher, RollinConfig, Schedule
 from robo_ts.env import TaskEnv, get_task, list_tasks, make_env
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies.adapter import AdapterPolicy
 from robo_ts.sim import EngineConfig
 
 MakeEnv = Callable[..., TaskEnv]
@@ -27,10 +29,35 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-def student_of(env: TaskEnv) -> Policy:
+def student_of(env: TaskEnv, std: str = "none") -> Policy:
     torch.manual_seed(0)
     spec = env.spec.select(get_task(env.name).obs_groups["student"])
-    return Policy(PolicyConfig(encoder=[16], memory="gru", memory_size=8), spec, env.num_actions)
+    config = PolicyConfig(encoder=[16], memory="gru", memory_size=8, std=std)
+    return Policy(config, spec, env.num_actions)
+
+
+def adapter_of(env: TaskEnv, std: str = "none") -> Policy:
+    """A student that runs its teacher, which reads everything, on what it foretells."""
+    torch.manual_seed(0)
+    groups = get_task(env.name).obs_groups
+    teacher = Policy(
+        PolicyConfig(encoder=[16], memory="none"),
+        env.spec.select(groups["teacher"]),
+        env.num_actions,
+    )
+    config = PolicyConfig(encoder=[16], memory="gru", memory_size=8, std=std)
+    student = AdapterPolicy(config, env.spec.select(groups["student"]), teacher)
+    for weight in student.adapters.parameters():  # adapters that say something, as trained ones
+        torch.nn.init.normal_(weight, std=0.3)
+    return student
+
+
+STUDENTS = {
+    "plain": student_of,
+    "state std": partial(student_of, std="state"),
+    "constant std": partial(student_of, std="constant"),
+    "adapter": partial(adapter_of, std="state"),
+}
 
 
 @pytest.mark.parametrize("name", list_tasks())
@@ -44,9 +71,12 @@ def test_the_student_of_every_task_reads_deployable_groups_only(name: str) -> No
     env.close()
 
 
-def test_actions_are_the_same_whatever_the_privileged_group_holds(make_quadrotor: MakeEnv) -> None:
+@pytest.mark.parametrize("kind", STUDENTS)
+def test_actions_are_the_same_whatever_the_privileged_group_holds(
+    kind: str, make_quadrotor: MakeEnv
+) -> None:
     env = make_quadrotor(num_envs=N, episode_steps=500)
-    student = student_of(env)
+    student = STUDENTS[kind](env)
     plain = other = absent = student.initial_state(N)
     for _ in range(10):
         obs = env.observe()
@@ -62,19 +92,22 @@ def test_actions_are_the_same_whatever_the_privileged_group_holds(make_quadrotor
         env.step(action)
 
 
+@pytest.mark.parametrize("kind", STUDENTS)
 def test_a_whole_sequence_is_the_same_whatever_the_privileged_group_holds(
-    make_quadrotor: MakeEnv,
+    kind: str, make_quadrotor: MakeEnv
 ) -> None:
     env = make_quadrotor(num_envs=N, episode_steps=500)
-    student = student_of(env)
+    student = STUDENTS[kind](env)
     steps = [env.step(torch.zeros(N, 4)).obs for _ in range(8)]
     obs = {name: torch.stack([o[name] for o in steps]) for name in env.spec}
     wild = obs | {"privileged": torch.full_like(obs["privileged"], float("nan"))}
     starts = torch.rand(8, N) < 0.2
     hidden = student.initial_state(N)
-    assert torch.equal(
-        student.sequence(obs, hidden, starts)[0], student.sequence(wild, hidden, starts)[0]
-    )
+    one, two = (student.run(seen, hidden, starts)[0] for seen in (obs, wild))
+    assert torch.equal(one.action, two.action) and torch.equal(one.latent, two.latent)
+    assert (one.std is None) == (student.config.std == "none")
+    if one.std is not None and two.std is not None:
+        assert torch.equal(one.std, two.std)
 
 
 def test_no_sensor_of_the_quadrotor_shows_the_drones_parameters(make_quadrotor: MakeEnv) -> None:
@@ -127,3 +160,39 @@ def test_the_distiller_keeps_nothing_privileged_for_the_student(make_quadrotor: 
     distiller.learn_one()
     batch, *_ = distiller.dataset.minibatches(1, torch.Generator())
     assert set(batch.obs) == set(groups["student"])
+
+
+@pytest.mark.parametrize("kind", STUDENTS)
+def test_a_student_trained_with_auxiliary_heads_acts_from_its_sensors_alone(
+    kind: str, make_quadrotor: MakeEnv
+) -> None:
+    # The heads regress privileged terms, and so does an adapter student: what was learnt from may
+    # be privileged, what is acted from may not.
+    env = make_quadrotor(num_envs=N, episode_steps=500)
+    groups = get_task("quadrotor").obs_groups
+    teacher = Policy(PolicyConfig(memory="none"), env.spec.select(groups["teacher"]), 4)
+    student = STUDENTS[kind](env)
+    config = DistillConfig(
+        num_envs=N,
+        steps_per_iteration=4,
+        bptt_length=4,
+        minibatches=2,
+        auxiliary=["privileged.hover_action", "privileged"],
+        latent_weight=Schedule(1.0),
+        rollin=RollinConfig(warmup_iterations=0),
+    )
+    vec_env = RslRlEnv(env)
+    distiller = Distiller(vec_env, PolicyTeacher(teacher, N), student, config)
+    for _ in range(2):
+        distiller.learn_one()
+    assert "aux.privileged" in distiller.dataset.newest().fields
+    assert set(distiller.dataset.newest().obs) == set(groups["student"])
+    obs = vec_env.get_observations()
+    wild = obs.clone()
+    wild["privileged"] = torch.full_like(obs["privileged"], float("nan"))
+    hidden = distiller.policy().initial_state(N)
+    for _ in range(3):
+        action, after = distiller.policy().act(obs, hidden)
+        other, kept = distiller.policy().act(wild, hidden)
+        assert torch.equal(action, other) and torch.equal(after[0], kept[0])
+        hidden = after

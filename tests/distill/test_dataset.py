@@ -198,6 +198,10 @@ def test_earlier_data_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         make(earlier=[str(tmp_path / "short")])
     with pytest.raises(RoboTSError, match="readable JSON"):
         make(earlier=[str(tmp_path / "none")])
+    empty = {k: v[:, :0] for k, v in fields.items()}
+    save_data(tmp_path / "empty", empty, tuple(part[:, :0] for part in hidden))
+    with pytest.raises(RoboTSError, match="no sequences"):
+        make(earlier=[str(tmp_path / "empty")])
 
 
 def test_an_empty_data_set_says_so() -> None:

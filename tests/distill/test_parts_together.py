@@ -25,65 +25,10 @@ from robo_ts.distill.routing import by_env, by_group, by_observation, most_proba
 from robo_ts.distill.sag import SagConfig
 from robo_ts.env import ObservationGroup, ObservationSpec, Term
 from robo_ts.errors import RoboTSError
-from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies import Policy
 from robo_ts.policies.policy import Output
+from tests.distill.parts import CAMERA, Knowing, N, last, make, student_of
 from tests.distill.vec_env import Chase
-
-N = 32
-GLIMPSE = ObservationGroup("glimpse", (Term("position", 2, "m"),), True)
-CAMERA = ObservationGroup("camera", (Term("grey", 256),), True, image=(1, 16, 16))
-
-
-class Knowing:
-    """Knows the target: its mean, and how sure it is of it."""
-
-    def __init__(self, std: float | None = 0.2, shift: float = 0.0) -> None:
-        self.std, self.shift = std, shift
-
-    def label(self, obs: TensorDict, student: Output) -> Label:
-        action = obs["target"] + self.shift
-        std = None if self.std is None else torch.full_like(action, self.std)
-        return Label(action, None, std, torch.cat([obs["target"], -obs["target"]], dim=-1))
-
-    def reset(self, done: Tensor) -> None: ...
-
-    def state_dict(self) -> dict[str, Any]:
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-def student_of(*groups: ObservationGroup, **config: Any) -> Policy:
-    torch.manual_seed(0)
-    settings: dict[str, Any] = {"encoder": [16], "memory_size": 16, "std": "state"}
-    return Policy(PolicyConfig(**(settings | config)), ObservationSpec(groups or [GLIMPSE]), 2)
-
-
-def make(
-    teacher: Any = None, student: Policy | None = None, env: Chase | None = None, **config: Any
-) -> Distiller:
-    settings: dict[str, Any] = {
-        "num_envs": N,
-        "iterations": 60,
-        "steps_per_iteration": 20,
-        "bptt_length": 10,
-        "minibatches": 2,
-        "learning_rate": 1e-2,
-        "rollin": RollinConfig(warmup_iterations=1),
-    }
-    return Distiller(
-        env or Chase(N),
-        teacher or Knowing(),
-        student or student_of(),
-        DistillConfig(**(settings | config)),
-    )
-
-
-def last(distiller: Distiller, rounds: int = 40) -> dict[str, float]:
-    measured = {}
-    for _ in range(rounds):
-        measured = distiller.learn_one()
-    return measured
 
 
 @pytest.mark.parametrize(
@@ -155,6 +100,36 @@ def test_plans_found_right_become_data() -> None:
     distiller = make(rollin=RollinConfig(warmup_iterations=0, gate=gate))
     measured = distiller.learn_one()
     assert measured["action_error"] == 0.0  # every label is the student's own plan
+
+
+class Judging(Chase):
+    """Finds plans right that reach for the right side, however far."""
+
+    def judge_plan(self, actions: Tensor) -> Tensor:
+        return actions[:, 0] * self.target[:, 0] > 0
+
+
+@pytest.mark.parametrize("kind", ["none", "action"])
+def test_where_the_task_judges_plans_those_it_finds_right_become_data(kind: str) -> None:
+    gate = GateConfig(kind=kind, bound=0.5, release=1.0, takes_over=False, validated=True)
+    env = Judging(N)
+    distiller = make(env=env, rollin=RollinConfig(warmup_iterations=0, gate=gate))
+    seen: list[tuple[Tensor, Tensor, Tensor]] = []
+    judge = env.judge_plan
+
+    def watched(actions: Tensor) -> Tensor:
+        seen.append((actions.clone(), env.target.clone(), judge(actions)))
+        return seen[-1][-1]
+
+    env.judge_plan = watched  # type: ignore[method-assign]
+    measured = distiller._gather()
+    kept = distiller.dataset.newest()
+    plans, targets, right = (torch.stack(values) for values in zip(*seen, strict=True))
+    asked = (plans - targets).abs().amax(dim=-1) > 0.5 if kind == "action" else right
+    taken = right & asked
+    assert 0.0 < float(taken.float().mean()) < 1.0
+    assert torch.equal(kept.label, torch.where(taken[..., None], plans, targets))
+    assert measured["validated"] == pytest.approx(float(taken.float().mean()))
 
 
 def test_only_the_episodes_asked_for_are_learnt_from() -> None:
@@ -296,50 +271,6 @@ def test_routes_by_group_by_observation_and_by_probability() -> None:
     assert most_probable(obs, own, two).tolist() == [0, 1, 0, 1]
     with pytest.raises(RoboTSError, match="upright"):
         by_observation(spec, "body.uprigt", [0.0])
-
-
-# -- before the first round ------------------------------------------------------------------------
-
-
-class Guessing(Knowing):
-    def label(self, obs: TensorDict, student: Output) -> Label:
-        return Label(torch.randn(N, 2))
-
-
-class TooMany(Knowing):
-    def label(self, obs: TensorDict, student: Output) -> Label:
-        return Label(torch.zeros(N, 3))
-
-
-class Nothing(Knowing):
-    def label(self, obs: TensorDict, student: Output) -> Label:
-        return Label(obs["target"], torch.zeros(N, dtype=torch.bool))
-
-
-@pytest.mark.parametrize(
-    ("wrong", "said"),
-    [
-        ({"teacher": Guessing()}, "a deterministic teacher"),
-        ({"teacher": TooMany()}, r"whose actions have shape \(32, 2\)"),
-        ({"teacher": Knowing(std=None), "loss": "forward_kl"}, "teacher with a standard deviation"),
-        ({"teacher": Knowing(std=-1.0)}, "positive standard deviations"),
-        ({"teacher": Knowing(std=float("nan"))}, "finite standard deviations"),
-        ({"student": student_of(std="none"), "loss": "nll"}, "student with a standard deviation"),
-        ({"student": student_of(CAMERA, channels=[8, 8])}, "observation group 'camera'"),
-        ({"auxiliary": ["targt"]}, "did you mean target"),
-        ({"dataset": DatasetConfig(budget_gb=1e-9)}, "data set of at most"),
-    ],
-)
-def test_what_cannot_work_is_refused_before_the_first_round(
-    wrong: dict[str, Any], said: str
-) -> None:
-    with pytest.raises(RoboTSError, match=said):
-        make(**wrong)
-
-
-def test_a_round_without_any_label_is_refused() -> None:
-    with pytest.raises(RoboTSError, match="labels that may be learnt from"):
-        make(Nothing()).learn_one()
 
 
 def test_the_alarm_rings_when_loss_and_success_fall_together_only() -> None:

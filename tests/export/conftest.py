@@ -23,6 +23,8 @@ CONFIGS = {
     "base": PolicyConfig(
         encoder=[], memory="gru", memory_size=8, base_term="privileged.hover_action"
     ),
+    "state std": PolicyConfig(encoder=[16], memory="gru", memory_size=8, std="state"),
+    "constant std": PolicyConfig(encoder=[16], memory="none", std="constant"),
 }
 
 

@@ -18,7 +18,7 @@ from robo_ts.export import export_bundle, load
 from robo_ts.export import onnx as exporter
 from robo_ts.policies import PolicyBundle
 
-KINDS = ["mlp", "gru", "lstm", "base"]
+KINDS = ["mlp", "gru", "lstm", "base", "state std", "constant std"]
 
 
 @pytest.mark.parametrize("batch", [1, 7])
@@ -39,6 +39,21 @@ def test_the_file_acts_like_the_policy_at_any_batch_size(
         np.testing.assert_allclose(runtime.act(x.numpy()), action.clamp(-1, 1), atol=1e-5)
         for got, true in zip(runtime.hidden, hidden, strict=True):
             np.testing.assert_allclose(got, true, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["state std", "constant std"])
+def test_a_standard_deviation_serves_learning_and_stays_out_of_the_file(
+    kind: str, exported: Callable[[str], Path]
+):
+    runtime = load(exported(kind) / "policy.onnx")
+    x = np.ones((2, 22), np.float32)
+    actions = []
+    for _ in range(2):
+        runtime.reset(2)
+        actions.append(runtime.act(x))
+    np.testing.assert_array_equal(*actions)  # the mean acts, nothing is drawn
+    graph = onnx.load(exported(kind) / "policy.onnx").graph
+    assert not [t.name for t in graph.initializer if "std" in t.name]
 
 
 def test_the_normaliser_is_inside_the_graph(

@@ -224,8 +224,9 @@ def test_an_unknown_kind_or_a_damaged_card_is_refused(
         PolicyBundle.load(tmp_path / "student")
 
 
-def test_the_exported_file_acts_like_it(tmp_path: Path) -> None:
-    bundle = bundle_of()
+@pytest.mark.parametrize("config", [{}, {"std": "state", "memory": "lstm"}])
+def test_the_exported_file_acts_like_it(config: dict[str, Any], tmp_path: Path) -> None:
+    bundle = bundle_of(**config)
     policy, batch = bundle.policy, 3
     runtime = load(export_bundle(bundle, tmp_path / "export").onnx_path)
     hidden = policy.initial_state(batch)

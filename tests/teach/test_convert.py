@@ -82,6 +82,10 @@ def test_a_converted_rsl_rl_actor_gives_the_same_actions(
             action, _ = policy(obs)
         assert float(wanted.std()) > 0.01
         assert torch.allclose(action, wanted, atol=1e-5)
+        with torch.no_grad():
+            original(obs, stochastic_output=True)
+            said, _ = policy.run(obs)
+        assert said.std is not None and torch.allclose(said.std, original.output_std, atol=1e-6)
         env.step(action)
     # And the teacher's own word for it, after a round trip through a bundle.
     bundle = PolicyBundle(teacher.policy(), "quadrotor")
@@ -175,6 +179,8 @@ def test_an_sb3_model_without_statistics_reads_its_inputs_raw(tmp_path: Path) ->
     with torch.no_grad():
         wanted = model.policy._predict(raw, deterministic=True)
         assert torch.allclose(policy({"pendulum": raw})[0], wanted, atol=1e-6)
+    std = policy.run({"pendulum": raw})[0].std
+    assert std is not None and torch.allclose(std, model.policy.log_std.exp().expand(32, 1))
 
 
 def test_sb3_models_that_cannot_be_converted_are_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -81,7 +82,10 @@ def compare(arms: dict[str, Arm], seeds: Sequence[int], settings: dict[str, Any]
     found: dict[str, Any] = {}
     for name, arm in arms.items():
         began = time.perf_counter()
-        rows = [arm(seed) for seed in seeds]
+        rows: list[dict[str, float]] = []
+        for seed in seeds:
+            rows.append(arm(seed))
+            print(f"{name}, seed {seed}: {rows[-1]}", file=sys.stderr, flush=True)
         values = [row["success"] for row in rows]
         found[name] = {
             "success": iqm(values),

@@ -31,7 +31,7 @@ from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.seeds import derive
 
 TASK = "reacher"
-NUM_ENVS, STEPS, ROUNDS, EPISODES = 64, 25, 45, 1024
+NUM_ENVS, STEPS, ROUNDS, EPISODES = 64, 25, 60, 1024
 WINDOW = 8
 
 

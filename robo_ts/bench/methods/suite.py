@@ -58,7 +58,7 @@ def sag(seeds: Seeds = None, threads: int = 0) -> dict[str, Any]:
 def show_arms(figures: dict[str, Any]) -> None:
     """One line per arm: success over the seeds, and what else was measured."""
     arms = figures["arms"]
-    further = [k for k in next(iter(arms.values())) if k in ("coverage_90", "labels")]
+    further = [k for k in next(iter(arms.values())) if k in ("coverage_90", "labels", "saved")]
     seeds = len(figures["seeds"])
     table = Table(title=f"{figures['measurement']}, {seeds} seeds: interquartile mean")
     for head in ("", "success", "95% interval", *further, "s per seed"):

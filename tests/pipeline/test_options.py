@@ -1,0 +1,110 @@
+"""What the command line can ask of the distiller beyond the recipes, each at smoke size."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robo_ts.cli import main
+from robo_ts.errors import RoboTSError
+from robo_ts.paths import CONFIG_DIR
+from robo_ts.pipeline.config import compose_run
+from robo_ts.policies import PolicyBundle
+from robo_ts.policies.adapter import AdapterPolicy
+
+QUICK = ["recipe=smoke", "torch_threads=1", "distill.iterations=2"]
+
+
+@pytest.fixture
+def teacher(smoke_run: Path) -> str:
+    return f"teacher_bundle={smoke_run / 'teacher' / 'bundle'}"
+
+
+def rows(folder: Path, stage: str) -> list[dict[str, Any]]:
+    return [
+        json.loads(line) for line in (folder / stage / "metrics.jsonl").read_text().splitlines()
+    ]
+
+
+def test_a_distilled_student_goes_on_to_learn_from_reward(teacher: str, tmp_path: Path):
+    words = [*QUICK, teacher, f"run_dir={tmp_path / 'r'}", "student.std=constant"]
+    tune = ["finetune=true", "reinforce.iterations=3", "reinforce.critic_warmup_iterations=1"]
+    adapt = ["reinforce.kl_adapt=success", "reinforce.kl_target=0.5", "reinforce.minibatches=2"]
+    assert main(["distill", *words, *tune, *adapt]) == 0
+    found = rows(tmp_path / "r", "finetune")
+    assert [set(row) >= {"kl", "kl_weight", "reward", "value_loss"} for row in found] == [True] * 3
+    assert found[0]["kl"] > 0.0
+    assert len(rows(tmp_path / "r", "student")) == 2
+    assert not list((tmp_path / "r").rglob("checkpoint*.pt"))
+    student = PolicyBundle.load(tmp_path / "r" / "student" / "bundle")
+    assert main(["distill", *words[:-2], words[-1], f"run_dir={tmp_path / 'plain'}"]) == 0
+    plain = PolicyBundle.load(tmp_path / "plain" / "student" / "bundle")
+    assert student.digest() != plain.digest()
+    assert not (tmp_path / "plain" / "finetune").exists()
+
+
+def test_a_teacher_without_the_distribution_the_kl_needs_is_refused_before_it_is_distilled(
+    tmp_path: Path, smoke_run: Path, capsys: pytest.CaptureFixture
+):
+    bundle = PolicyBundle.load(smoke_run / "teacher" / "bundle")
+    bundle.policy.log_std, bundle.policy.config.std = None, "none"
+    bundle.save(tmp_path / "teacher")
+    words = [*QUICK, f"teacher_bundle={tmp_path / 'teacher'}", "student.std=constant"]
+    run = f"run_dir={tmp_path / 'r'}"
+    assert main(["distill", *words, run, "finetune=true"]) == 2
+    assert "a teacher with a standard deviation" in capsys.readouterr().err
+    assert not (tmp_path / "r" / "student").exists()
+
+
+def test_priorities_and_the_data_of_an_earlier_run_are_settings(teacher: str, tmp_path: Path):
+    pier = ["distill.dataset.kind=prioritised", "distill.dataset.pier.alpha=1.0"]
+    one = [*QUICK, teacher, f"run_dir={tmp_path / 'one'}", *pier, "distill.dataset.save=true"]
+    assert main(["distill", *one]) == 0
+    data = tmp_path / "one" / "student" / "data-0"
+    kept = np.load(data / "label.npy", mmap_mode="r")
+    assert kept.shape == (128, 32, 4)  # two rounds of 64 sequences of 32 steps
+    earlier = [f"distill.dataset.earlier=[{data}]", "distill.dataset.earlier_share=0.25"]
+    two = [*QUICK, teacher, f"run_dir={tmp_path / 'two'}"]
+    assert main(["distill", *two, *earlier]) == 0
+    assert main(["distill", *two[:-1], f"run_dir={tmp_path / 'three'}"]) == 0
+    mixed, fresh = (
+        PolicyBundle.load(tmp_path / run / "student" / "bundle") for run in ("two", "three")
+    )
+    assert mixed.digest() != fresh.digest()
+
+
+def test_earlier_data_of_another_student_is_refused(
+    teacher: str, tmp_path: Path, capsys: pytest.CaptureFixture
+):
+    words = [*QUICK, teacher, f"run_dir={tmp_path / 'r'}"]
+    assert main(["distill", *words, f"distill.dataset.earlier=[{tmp_path / 'none'}]"]) == 2
+    said = capsys.readouterr().err
+    assert "none" in said and "expected" in said and "fix" in said
+
+
+def test_an_adapter_student_is_distilled_and_exported(teacher: str, tmp_path: Path):
+    words = [*QUICK, teacher, f"run_dir={tmp_path / 'r'}", "student=adapter"]
+    small = ["student.adapter.width=8", "student.std=state", "student.memory_size=8"]
+    assert main(["distill", *words, *small]) == 0
+    bundle = tmp_path / "r" / "student" / "bundle"
+    policy = PolicyBundle.load(bundle).policy
+    assert isinstance(policy, AdapterPolicy)
+    assert policy.adapter.width == 8 and list(policy.spec) == ["proprioception"]
+    assert {"loss_regression", "loss_alignment"} <= set(rows(tmp_path / "r", "student")[0])
+    assert main(["export", "recipe=smoke", f"bundle={bundle}", f"out={tmp_path / 'out'}"]) == 0
+    assert (tmp_path / "out" / "policy.onnx").is_file()
+
+
+def test_every_student_of_the_configs_can_be_composed():
+    kinds = {}
+    for path in sorted((CONFIG_DIR / "student").glob("*.yaml")):
+        student = compose_run([f"student={path.stem}"]).config.student
+        kinds[path.stem] = (student.kind, student.memory)
+    assert kinds["adapter"] == ("adapter", "gru")
+    assert kinds["mlp"] == ("plain", "none")
+    with pytest.raises(RoboTSError, match="did you mean adapter"):
+        compose_run(["student.kind=adaptr"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_not_negative
 from robo_ts.distill.losses import LOSSES
 from robo_ts.errors import RoboTSError, did_you_mean
 
@@ -30,6 +31,7 @@ class RollinConfig:
     unit: str = "episode"
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "rollin", ("warmup_iterations", "decay_iterations"))
         _one_of("rollin.schedule", self.schedule, SCHEDULES)
         _one_of("rollin.unit", self.unit, ROLLIN_UNITS)
         if not 0.0 <= self.beta <= 1.0:
@@ -77,6 +79,7 @@ class DistillConfig:
     rollin: RollinConfig = field(default_factory=RollinConfig)
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "distill", ("action_noise", "normalizer_iterations"))
         _one_of("distill.loss", self.loss, tuple(LOSSES))
         for name in (
             "num_envs",

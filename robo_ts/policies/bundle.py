@@ -20,6 +20,7 @@ from robo_ts.policies.policy import Policy
 
 SCHEMA = 1
 _WEIGHTS, _CARD = "policy.safetensors", "policy.json"
+_ANEW = "copy it again from its source or train it anew"
 
 
 @dataclass
@@ -79,15 +80,22 @@ class PolicyBundle:
             raise BundleError(
                 f"a policy bundle (a folder with {_CARD} and {_WEIGHTS})",
                 f"{folder}, which {'lacks them' if folder.exists() else 'does not exist'}",
-                "check the path; 'robo-ts pipeline' writes bundles to RUN/teacher and RUN/student",
+                "check the path; 'robo-ts pipeline' writes them to RUN/teacher/bundle and "
+                "RUN/student/bundle",
             )
         try:
             card = read_json(folder / _CARD)
+            _check_card(folder, card)
             return _rebuild(folder, card, device)
         except BundleError:
             raise
+        except RoboTSError as error:
+            raise BundleError(
+                f"an undamaged policy bundle in {folder}",
+                f"{error.got}, not {error.expected}",
+                _ANEW,
+            ) from error
         except (
-            RoboTSError,
             SafetensorError,
             AttributeError,
             KeyError,
@@ -99,7 +107,7 @@ class PolicyBundle:
             raise BundleError(
                 f"an undamaged policy bundle in {folder}",
                 f"{type(error).__name__}: {error}",
-                "copy it again from its source or train it anew",
+                _ANEW,
             ) from error
 
     def digest(self) -> str:
@@ -141,6 +149,17 @@ class PolicyBundle:
         if self.policy.num_actions != num_actions:
             raise BundleError(
                 f"{num_actions} actions", f"{self.policy.num_actions}", "give a fitting bundle"
+            )
+
+
+def _check_card(folder: Path, card: Any) -> None:
+    kinds = {"task": str, "action": dict, "task_config": dict, "lineage": dict}
+    for name, kind in kinds.items():
+        value = card.get(name) if isinstance(card, dict) else None
+        if not isinstance(value, kind):
+            what = {str: "text", dict: "named values"}[kind]
+            raise BundleError(
+                f"{name!r} as {what} in {folder / _CARD}", type(value).__name__, _ANEW
             )
 
 

@@ -85,7 +85,6 @@ class PolicyBundle:
             )
         try:
             card = read_json(folder / _CARD)
-            _check_card(folder, card)
             return _rebuild(folder, card, device)
         except BundleError:
             raise
@@ -152,14 +151,14 @@ class PolicyBundle:
             )
 
 
-def _check_card(folder: Path, card: Any) -> None:
+def _check_kinds(folder: Path, card: dict[str, Any]) -> None:
     kinds = {"task": str, "action": dict, "task_config": dict, "lineage": dict}
     for name, kind in kinds.items():
-        value = card.get(name) if isinstance(card, dict) else None
-        if not isinstance(value, kind):
-            what = {str: "text", dict: "named values"}[kind]
+        if not isinstance(card[name], kind):
             raise BundleError(
-                f"{name!r} as {what} in {folder / _CARD}", type(value).__name__, _ANEW
+                f"an undamaged policy bundle in {folder}",
+                f"a card whose {name!r} is a {type(card[name]).__name__}, not a {kind.__name__}",
+                _ANEW,
             )
 
 
@@ -168,6 +167,7 @@ def _rebuild(folder: Path, card: dict[str, Any], device: str | torch.device) -> 
         raise BundleError(
             f"a bundle of schema {SCHEMA} or older", f"schema {card['schema']}", "update robo_ts"
         )
+    _check_kinds(folder, card)
     if card["weights_sha256"] != sha256(folder / _WEIGHTS):
         raise BundleError(
             f"weights in {folder} with the hash their card names",

@@ -87,6 +87,9 @@ def _dispatch(words: argparse.Namespace) -> int:
     if words.command == "list":
         return _list()
     if words.command == "bench":
+        from robo_ts.files import check_writable
+
+        check_writable(words.json or "runs/bench.json")
         return _bench(words)
     return _run(words.command, words.settings)
 
@@ -146,21 +149,28 @@ def _refuse(words: argparse.Namespace, options: tuple[str, ...], what: str) -> N
 def _run(command: str, settings: list[str]) -> int:
     from robo_ts.pipeline.config import compose_run
 
-    own = {"bundle": "", "out": ""}
+    own: dict[str, str] = {}
     rest = []
     for word in settings:
         key, _, value = word.partition("=")
-        if key in own and command in ("evaluate", "export"):
+        if key in ("bundle", "out") and command in ("evaluate", "export"):
             own[key] = value
         else:
             rest.append(word)
+    for key in own:
+        if not own.get("bundle") or not own[key]:
+            raise RoboTSError(
+                "bundle=DIR with the folder of a policy, and out= where wanted",
+                " ".join(f"{name}={value}" for name, value in own.items()),
+                f"give bundle= a path, or leave both out to {command} a run's policies",
+            )
     run = compose_run(rest)
-    if own["bundle"]:
+    if own:
         from robo_ts.pipeline.single import evaluate_bundle, export_one
 
         if command == "evaluate":
-            return evaluate_bundle(run, Path(own["bundle"]), own["out"])
-        return export_one(run, Path(own["bundle"]), own["out"])
+            return evaluate_bundle(run, Path(own["bundle"]), own.get("out", ""))
+        return export_one(run, Path(own["bundle"]), own.get("out", ""))
     from robo_ts.pipeline.pipeline import run_pipeline, run_stage
     from robo_ts.pipeline.show import print_result, print_summary
 

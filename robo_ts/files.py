@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import hashlib
 import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -64,6 +66,25 @@ def write_json(path: str | Path, data: Any) -> None:
     text = json.dumps(_finite(data), indent=2, sort_keys=False) + "\n"
     with atomic_path(path) as temporary:
         temporary.write_text(text)
+
+
+def check_writable(path: str | Path) -> None:
+    """Raise unless a file can be written at ``path``; makes its folder.
+
+    Raises:
+        RoboTSError: naming what is in the way.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise RoboTSError(
+            f"to write {path}", f"{error.strerror or error}", "choose another file"
+        ) from error
 
 
 def read_json(path: str | Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_finite, check_not_negative, check_positive, check_shares
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import Range
 
@@ -47,6 +48,10 @@ class DroneRanges:
     sag: Range = field(default_factory=Range)
     weak_share: float = 0.0
     weak: Range = field(default_factory=lambda: Range(40.0, 400.0, "log_uniform"))
+
+    def __post_init__(self) -> None:
+        check_not_negative(self, "task.drones", ("disturbance", "disturbance_torque"))
+        check_shares(self, "task.drones", ("weak_share",))
 
 
 @dataclass
@@ -138,6 +143,11 @@ class StartRanges:
     rotor_speed: float = 0.5
     centred: float = 0.1
 
+    def __post_init__(self) -> None:
+        distances = ("position", "velocity", "angular_velocity", "tilt")
+        check_not_negative(self, "task.start", distances)
+        check_shares(self, "task.start", ("rotor_speed", "centred"))
+
 
 @dataclass
 class RewardWeights:
@@ -164,6 +174,10 @@ class RewardWeights:
     soft_limit: float = 0.8
     saturation: float = 0.0
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_finite(self, "task.reward")
+        check_not_negative(self, "task.reward", ("soft_limit",))
 
 
 @dataclass
@@ -207,5 +221,6 @@ class QuadrotorConfig:
         for name, low in (("substeps", 1), ("episode_steps", 4)):
             if getattr(self, name) < low:
                 raise RoboTSError(f"task.{name} >= {low}", str(getattr(self, name)), "raise it")
-        if not 0.0 <= self.real_share <= 1.0:
-            raise RoboTSError("task.real_share in [0, 1]", str(self.real_share), "give a share")
+        limits = ("limit_arms", "limit_velocity", "limit_angular_velocity")
+        check_positive(self, "task", ("success_distance", *limits))
+        check_shares(self, "task", ("real_share",))

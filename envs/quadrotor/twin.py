@@ -207,9 +207,10 @@ class QuadrotorTwin:
 
 
 def _norm(components: Any) -> Tensor:
-    total = None
-    for x in components:
-        total = x * x if total is None else total + x * x
+    first, *others = components
+    total = first * first
+    for x in others:
+        total = total + x * x
     return torch.sqrt(total + 1e-8)
 
 

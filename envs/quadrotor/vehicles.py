@@ -147,7 +147,7 @@ def _check(path: Path, vehicle: Vehicle) -> None:
         "give roll, pitch and yaw in kg m^2",
     )
     demand(0.0 <= vehicle.sag < 1.0, "sag in [0, 1)", vehicle.sag, "give a share")
-    c0, c1, c2 = vehicle.thrust
+    _, c1, c2 = vehicle.thrust
     slopes = [c1 + 2.0 * c2 * s for s in (0.25, 0.5, 0.75, 1.0)]
     demand(
         min(slopes) > 0.0,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robo_ts.checks import check_finite
 from robo_ts.errors import RoboTSError
 
 COLOUR = (torch.uint8,)
@@ -44,6 +45,7 @@ class AugmentConfig:
     depth_holes: float = 0.0
 
     def __post_init__(self) -> None:
+        check_finite(self, "augment")
         for name in ("shift", "depth_noise"):
             if not getattr(self, name) >= 0:
                 raise RoboTSError(f"augment.{name} >= 0", str(getattr(self, name)), "raise it")

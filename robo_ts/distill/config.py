@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_not_negative
 from robo_ts.distill.augment import AugmentConfig
 from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.schedule import Schedule
@@ -79,6 +80,7 @@ class DistillConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "distill", ("action_noise", "normalizer_iterations"))
         for name in (self.loss, *self.extra_losses):
             one_of("distill.loss", name, tuple(LOSSES))
         one_of("distill.label", self.label, LABELS)

@@ -16,6 +16,7 @@ from robo_ts.distill.diagnostics import Alarm, Diagnostics
 from robo_ts.distill.gate import Gate, action_distance
 from robo_ts.distill.heads import Heads
 from robo_ts.distill.labels import Label
+from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.preflight import check, judge_of
 from robo_ts.distill.rollin import Rollin
 from robo_ts.distill.teachers import Teacher
@@ -237,7 +238,8 @@ class Distiller:
         row |= {f"aux.{name}": value for name, value in known.items()}
         row |= {LABEL: torch.where(valid[:, None], label.action, 0.0), VALID: valid}
         row[STARTS] = self.starts
-        if label.std is not None:
+        names = (self.config.loss, *self.config.extra_losses)
+        if label.std is not None and any(LOSSES[name].teacher_std for name in names):
             row[STD] = torch.where(valid[:, None], label.std, 1.0)
         weight = self.config.latent_weight
         if label.latent is not None and (weight.value or weight.final):

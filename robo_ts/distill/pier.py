@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robo_ts.checks import check_finite
 from robo_ts.errors import RoboTSError
 
 
@@ -35,6 +36,7 @@ class PierConfig:
     least: float = 0.05
 
     def __post_init__(self) -> None:
+        check_finite(self, "pier")
         for name in ("uncertainty_share", "beta"):
             if not 0.0 <= getattr(self, name) <= 1.0:
                 raise RoboTSError(

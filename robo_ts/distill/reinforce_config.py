@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_finite
 from robo_ts.distill.schedule import Schedule
 from robo_ts.distill.settings import one_of
 from robo_ts.errors import RoboTSError
@@ -74,6 +75,7 @@ class ReinforceConfig:
     normalizer_iterations: int = 10
 
     def __post_init__(self) -> None:
+        check_finite(self, "reinforce")
         one_of("reinforce.mask", self.mask, MASKS)
         one_of("reinforce.kl_adapt", self.kl_adapt, ADAPTS)
         if not self.kl_rate > 0.0:

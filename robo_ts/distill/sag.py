@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from robo_ts.checks import check_finite
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.seeds import derive
 
@@ -55,6 +56,7 @@ class SagConfig:
     budget: int | None = None
 
     def __post_init__(self) -> None:
+        check_finite(self, "sag")
         if self.target not in TARGETS:
             raise RoboTSError(
                 f"sag.target among {', '.join(TARGETS)}",

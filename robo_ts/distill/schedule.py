@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robo_ts.checks import check_finite
 from robo_ts.errors import RoboTSError, did_you_mean
 
 SHAPES = ("constant", "linear", "exponential")
@@ -29,6 +30,7 @@ class Schedule:
     shape: str = "constant"
 
     def __post_init__(self) -> None:
+        check_finite(self, "schedule")
         if self.shape not in SHAPES:
             raise RoboTSError(
                 f"a schedule among {', '.join(SHAPES)}",

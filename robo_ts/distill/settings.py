@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_finite, check_not_negative
 from robo_ts.distill.pier import PierConfig
 from robo_ts.distill.sag import SagConfig
 from robo_ts.errors import RoboTSError, did_you_mean
@@ -49,6 +50,7 @@ class GateConfig:
     sag: SagConfig = field(default_factory=SagConfig)
 
     def __post_init__(self) -> None:
+        check_finite(self, "gate")
         one_of("gate.kind", self.kind, GATES)
         one_of("gate.signal", self.signal, SIGNALS)
         if not self.bound > 0.0 or not self.tolerance > 0.0:
@@ -80,6 +82,7 @@ class RollinConfig:
     gate: GateConfig = field(default_factory=GateConfig)
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "rollin", ("warmup_iterations", "decay_iterations"))
         one_of("rollin.schedule", self.schedule, BETAS)
         one_of("rollin.unit", self.unit, UNITS)
         if not 0.0 <= self.beta <= 1.0:
@@ -110,6 +113,7 @@ class DatasetConfig:
     pier: PierConfig = field(default_factory=PierConfig)
 
     def __post_init__(self) -> None:
+        check_finite(self, "dataset")
         one_of("dataset.kind", self.kind, DATASETS)
         if self.window < 1:
             raise RoboTSError("dataset.window >= 1", str(self.window), "raise it")

@@ -12,6 +12,7 @@ import torch
 from tensordict import TensorDict
 from torch import Tensor
 
+from robo_ts.env.inputs import as_action, as_env_ids
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.seeds import derive
@@ -149,34 +150,42 @@ class TaskEnv(ABC):
     # -- what users call ---------------------------------------------------------------------------
 
     @_outside_inference_mode()
-    def reset(self, seed: int | None = None, env_ids: Tensor | None = None) -> TensorDict:
+    def reset(self, seed: int | None = None, env_ids: Any = None) -> TensorDict:
         """Start new episodes in all worlds or in ``env_ids``.
 
         Args:
             seed: reseeds both generators first.
-            env_ids: world ids, ``(n,)`` long; all worlds when left out.
+            env_ids: world ids, ``(n,)`` whole numbers, or a bool mask ``(num_envs,)``; all worlds
+                when left out.
 
         Returns:
             The observation groups of *all* worlds.
+
+        Raises:
+            RoboTSError: for ids that are not those of different worlds; nothing has changed then.
         """
+        ids = self._all_ids
+        if env_ids is not None:
+            ids = as_env_ids(env_ids, self.num_envs, self.device)
         if seed is not None:
             self._seed(seed)
-        ids = self._all_ids if env_ids is None else torch.as_tensor(env_ids, device=self.device)
         if ids.numel():
             self._begin(ids)
         return self._groups(self._observe(), self.num_envs)
 
     @_outside_inference_mode()
-    def step(self, action: Tensor) -> Step:
+    def step(self, action: Any) -> Step:
         """Advance every world by one control step and reset those whose episode ended.
 
         Args:
-            action: ``(num_envs, num_actions)``, finite.
+            action: ``(num_envs, num_actions)``, finite; a tensor or an array. It is read as float32
+                and no gradient flows through it.
 
         Raises:
             RoboTSError: for a wrong shape or a non-finite action (CUDA looks every 16 steps).
         """
-        self._check_action(action)
+        action = as_action(action, (self.num_envs, self.num_actions), self.device)
+        self._check_finite(action)
         self._apply_action(action)
         self.sim.step(self.substeps)
         self.episode_step += 1
@@ -249,13 +258,7 @@ class TaskEnv(ABC):
     def _groups(self, obs: dict[str, Tensor], rows: int) -> TensorDict:
         return TensorDict(obs, batch_size=[rows], device=self.device)  # type: ignore[arg-type]
 
-    def _check_action(self, action: Tensor) -> None:
-        if action.shape != (self.num_envs, self.num_actions):
-            raise RoboTSError(
-                f"an action of shape ({self.num_envs}, {self.num_actions})",
-                f"shape {tuple(action.shape)}",
-                "give one row per world and one column per action",
-            )
+    def _check_finite(self, action: Tensor) -> None:
         # A look at the values makes the host wait for a GPU, so there it happens now and then only.
         self._action_checks += 1
         if self.device.type == "cpu" or self._action_checks % 16 == 0:

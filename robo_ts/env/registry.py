@@ -21,7 +21,7 @@ from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.errors import RoboTSError, did_you_mean
-from robo_ts.sim import EngineConfig
+from robo_ts.sim import EngineConfig, check_num_envs
 from robo_ts.tasks import foreign_tasks, gym_id, task_folders
 
 
@@ -82,7 +82,7 @@ def make_env(
     name: str,
     num_envs: int,
     config: Any = None,
-    engine: EngineConfig | None = None,
+    engine: EngineConfig | str | None = None,
     seed: int = 0,
 ) -> TaskEnv:
     """Build ``num_envs`` worlds of a task and reset them.
@@ -91,10 +91,22 @@ def make_env(
         name: a name of :func:`list_tasks`.
         num_envs: number of worlds.
         config: the task's config dataclass; its defaults when left out.
-        engine: the engine; the CPU when left out.
+        engine: the engine or its name; the CPU when left out.
         seed: seed of the environment's generators.
+
+    Raises:
+        RoboTSError: for an unknown task or engine, a config of another task, or no whole number of
+            worlds.
     """
     task = get_task(name)
+    num_envs = check_num_envs(num_envs)
+    engine = EngineConfig(name=engine) if isinstance(engine, str) else engine or EngineConfig()
+    if not isinstance(engine, EngineConfig):
+        raise RoboTSError(
+            "an EngineConfig or an engine's name",
+            type(engine).__name__,
+            "build one with robo_ts.sim.EngineConfig(...)",
+        )
     config = config if config is not None else task.config()
     if not isinstance(config, task.config):
         raise RoboTSError(
@@ -102,6 +114,6 @@ def make_env(
             type(config).__name__,
             f"build one with {task.config.__module__}.{task.config.__name__}(...)",
         )
-    env = task.build(config, num_envs, engine or EngineConfig(), seed)
+    env = task.build(config, num_envs, engine, seed)
     env.reset()
     return env

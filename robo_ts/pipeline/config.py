@@ -12,9 +12,10 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from robo_ts.checks import check_finite, check_not_negative
 from robo_ts.distill import DistillConfig
 from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.distill.settings import one_of
@@ -22,6 +23,7 @@ from robo_ts.env import ObservationSpec, get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
 from robo_ts.paths import CONFIG_DIR
+from robo_ts.pipeline.complaints import check_keys, config_error, flat_keys, to_object
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
 from robo_ts.sim import EngineConfig
@@ -43,6 +45,7 @@ class GateConfig:
     episodes: int = 512
 
     def __post_init__(self) -> None:
+        check_finite(self, "gate")
         if self.episodes < 1:
             raise RoboTSError("gate.episodes >= 1", str(self.episodes), "raise it")
         if not 0.0 <= self.success <= 1.0:
@@ -90,6 +93,7 @@ class ExportConfig:
     tolerance: float = 1e-4
 
     def __post_init__(self) -> None:
+        check_finite(self, "export")
         for name in ("steps", "num_envs"):
             if getattr(self, name) < 1:
                 raise RoboTSError(f"export.{name} >= 1", str(getattr(self, name)), "raise it")
@@ -140,6 +144,7 @@ class PipelineConfig:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "", ("checkpoint_seconds",))
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
         if self.finetune and self.student.std == "none":
@@ -153,6 +158,13 @@ class PipelineConfig:
 # Settings of how a run is carried out, not of what it is. Torch's threads may change the last bits
 # of a sum; a run may still be resumed with others.
 _NOT_RESULTS = ("run_dir", "torch_threads", "checkpoint_seconds")
+# Simulation threads never change a result (see the contract tests); the device does.
+_ENGINE_RESULTS = ("engine.name", "engine.device")
+
+
+def decides_results(name: str) -> bool:
+    """Whether a setting, by its dotted name, is part of what a run is."""
+    return name in _ENGINE_RESULTS or not (name in _NOT_RESULTS or name.startswith("engine."))
 
 
 @dataclass
@@ -176,10 +188,8 @@ class Run:
         try:
             node = OmegaConf.merge(node, self.config.training)
         except OmegaConfBaseException as error:
-            name = str(getattr(error, "full_key", None) or getattr(error, "key", ""))
-            known = _flat_keys(node, "training.")
-            raise _config_error(error, f"training.{name}=", known) from error
-        return _to_object(node)
+            raise config_error(error, [], flat_keys(node, "training."), "training.") from error
+        return to_object(node, "training.")
 
     @property
     def run_dir(self) -> Path:
@@ -198,7 +208,6 @@ class Run:
     def digest(self) -> str:
         """Hash of the settings that determine the result."""
         config = {k: v for k, v in self.to_dict()["config"].items() if k not in _NOT_RESULTS}
-        # Simulation threads never change a result (see the contract tests); the device does.
         engine = self.config.engine
         config["engine"] = {"name": engine.name, "device": engine.resolved_device()}
         text = json.dumps([self.task, self.recipe, config], sort_keys=True)
@@ -216,9 +225,11 @@ def compose_run(overrides: list[str]) -> Run:
     try:
         with initialize_config_dir(str(CONFIG_DIR.resolve()), version_base="1.3"):
             node = compose("pipeline", overrides=[*_groups(task, recipe), *words])
-        config = _to_object(node)
-    except (HydraException, OmegaConfBaseException) as error:
-        raise _config_error(error, " ".join(words), _known_keys(task)) from error
+        check_keys(node, _schema(task))
+        config = to_object(node)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        # A plain ValueError is Hydra's word for a group that is null or a number.
+        raise config_error(error, words, flat_keys(_schema(task))) from error
     run = Run(task, recipe, config)
     _ = run.training_task
     return run
@@ -229,7 +240,7 @@ def _split(overrides: list[str]) -> tuple[list[str], str, str]:
     words, task, recipe = [], "quadrotor", "default"
     for word in overrides:
         key, equals, value = word.partition("=")
-        if not equals:
+        if not equals or not key:
             raise RoboTSError(
                 "settings as key=value", repr(word), "write for example seed=1 or recipe=smoke"
             )
@@ -272,52 +283,6 @@ def _register(task: str) -> None:
     store.store(group="task", name=f"{task}_schema", node=get_task(task).config)
 
 
-def _to_object(node: DictConfig | ListConfig) -> Any:
-    """Dataclasses from a config node; a dataclass's own complaint passes through."""
-    try:
-        return OmegaConf.to_object(node)
-    except OmegaConfBaseException as error:
-        if isinstance(error.__cause__, RoboTSError):
-            raise error.__cause__ from None
-        raise
-
-
-def _known_keys(task: str) -> list[str]:
-    config = PipelineConfig(task=get_task(task).config())
-    return _flat_keys(OmegaConf.structured(config))
-
-
-def _flat_keys(node: Any, prefix: str = "") -> list[str]:
-    keys = []
-    for key, value in node.items():
-        keys.append(f"{prefix}{key}")
-        if isinstance(value, DictConfig):
-            keys += _flat_keys(value, f"{prefix}{key}.")
-    return keys
-
-
-def _config_error(error: Exception, words: str, known: list[str], prefix: str = "") -> RoboTSError:
-    """Hydra's complaint as ours: the offending key and its nearest neighbours."""
-    cause = error.__cause__ or error
-    if isinstance(cause, RoboTSError):
-        return cause
-    for word in words.split():
-        key = word.partition("=")[0].lstrip("+~")
-        mine = key.startswith("training") and "training" in known  # any key may follow there
-        if "=" in word and key not in known and not mine:
-            return RoboTSError("a known setting", repr(key), _near(key, known))
-    text = str(cause).splitlines()[0]
-    if "Available options" in str(cause):
-        text = " ".join(line.strip() for line in str(cause).splitlines()[:4])
-    return RoboTSError("settings that fit their types", text, f"look at {words!r} again")
-
-
-def _near(key: str, known: list[str]) -> str:
-    """Close names; otherwise all names beside the unknown one."""
-    close = did_you_mean(key, known)
-    if not close.startswith("choose"):
-        return close
-    group, dot, _ = key.rpartition(".")
-    siblings = [k for k in known if k.rpartition(".")[0] == group] if dot else []
-    siblings = siblings or [k for k in known if "." not in k]
-    return f"choose one of: {', '.join(sorted(siblings))}"
+def _schema(task: str) -> DictConfig:
+    """All settings there are, with their defaults."""
+    return OmegaConf.structured(PipelineConfig(task=get_task(task).config()))

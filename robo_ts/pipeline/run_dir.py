@@ -11,9 +11,24 @@ import yaml
 from robo_ts.distributed import rank, wait_for_all
 from robo_ts.errors import RoboTSError
 from robo_ts.files import atomic_path, read_json, remove_leftovers, write_json
-from robo_ts.pipeline.config import Run
+from robo_ts.pipeline.config import Run, decides_results
+from robo_ts.policies import PolicyBundle
 
 STAGES = ("teacher", "student", "eval", "export")
+_EVAL = ("teacher", "student", "teacher_to_student", "memory_cleared_every")
+# What a finished stage's done.json holds beside "seconds", and the files it leaves.
+_RESULTS = {
+    "teacher": ("samples", "gate", "digest"),
+    "student": ("samples", "parameters", "digest"),
+    "eval": _EVAL,
+    "export": ("file", "bytes", "onnx", "max_abs_diff_vs_torch", "steps_compared"),
+}
+_FILES = {
+    "teacher": ("bundle",),
+    "student": ("bundle",),
+    "eval": tuple(f"{name}.json" for name in _EVAL),
+    "export": ("policy.onnx", "policy.json", "golden.npz"),
+}
 
 
 class RunDir:
@@ -48,9 +63,11 @@ class RunDir:
         if self.path.is_dir() and (config.exists() or self._only_leftovers()):
             remove_leftovers(self.path)
         if config.exists():
-            self._check_same(run, config)
-            return
-        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if self._check_same(run, config):
+                return
+            # The earlier try left nothing worth keeping.
+            (self.path / "manifest.json").unlink(missing_ok=True)
+        elif self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             raise RoboTSError(
                 f"an empty or new folder, or one of an earlier run, at {self.path}",
                 "a folder or file with other content",
@@ -65,7 +82,12 @@ class RunDir:
         """Whether an earlier run was killed before it had written anything whole."""
         return all(p.name.startswith(".") and p.suffix == ".tmp" for p in self.path.iterdir())
 
-    def _check_same(self, run: Run, config: Path) -> None:
+    def _has_begun(self) -> bool:
+        """Whether any stage left a checkpoint or a result."""
+        return any(list(self.path.glob(f"*/{name}")) for name in ("checkpoint*.pt", "done.json"))
+
+    def _check_same(self, run: Run, config: Path) -> bool:
+        """Whether the folder holds this run; False when it holds another that never got far."""
         try:
             kept = yaml.safe_load(config.read_text())
             task, digest = kept["task"], kept["digest"]
@@ -80,11 +102,14 @@ class RunDir:
                 "choose another run_dir",
             )
         if digest != run.digest():
+            if not self._has_begun():
+                return False
             raise RoboTSError(
                 f"the settings that {self.path} was begun with",
                 f"others: {', '.join(_differences(kept, run.to_dict())) or 'a different version'}",
                 "run with the same settings to resume, or choose another run_dir",
             )
+        return True
 
     # -- stages ------------------------------------------------------------------------------------
 
@@ -97,10 +122,11 @@ class RunDir:
         return (self.stage(name) / "done.json").is_file()
 
     def result(self, name: str) -> dict[str, Any]:
-        """What a finished stage left, at least ``seconds``.
+        """What a finished stage left, at least ``seconds``; its files are there, its bundle is its
+        own.
 
         Raises:
-            RoboTSError: when it has not finished.
+            RoboTSError: when it has not finished, or when its files are missing or others.
         """
         if not self.is_done(name):
             raise RoboTSError(
@@ -108,7 +134,33 @@ class RunDir:
                 "none",
                 "run that stage first with the same settings, or all with 'robo-ts pipeline'",
             )
-        return read_json(self.stage(name) / "done.json")
+        path = self.stage(name) / "done.json"
+        result, again = read_json(path), self._again(name)
+        if not isinstance(result, dict) or not {"seconds", *_RESULTS[name]} <= set(result):
+            raise RoboTSError(f"{path} as its stage wrote it", "other content", again)
+        for file in _FILES[name]:
+            if not (path.parent / file).exists():
+                raise RoboTSError(
+                    f"{path.parent / file}, which the finished stage {name!r} left", "none", again
+                )
+        if "digest" in result:
+            digest = PolicyBundle.load(path.parent / "bundle").digest()
+            if digest != result["digest"]:
+                raise RoboTSError(
+                    f"the policy {result['digest'][:16]} in {path.parent / 'bundle'}, "
+                    "which its done.json names",
+                    f"another one, {digest[:16]}",
+                    again,
+                )
+        return result
+
+    def _again(self, name: str) -> str:
+        """How to mend a damaged stage: later stages were made from it."""
+        later = [n for n in STAGES[STAGES.index(name) + 1 :] if self.is_done(n)]
+        if name == "eval":  # nothing is made from it
+            later = []
+        fix = f"restore it, or delete {self.stage(name) / 'done.json'} to make it again"
+        return f"{fix} (and that of {', '.join(later)}, made from it)" if later else fix
 
     def finish(self, name: str, result: dict[str, Any]) -> None:
         """Mark a stage as done, then drop its checkpoint."""
@@ -141,13 +193,20 @@ class RunDir:
         if not path.exists():
             return None
         try:
-            return torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:
-            raise RoboTSError(
-                f"a readable checkpoint {path}",
-                f"{type(error).__name__}",
-                "delete the file to begin this stage anew",
-            ) from error
+            raise self.bad_checkpoint(name, type(error).__name__) from error
+        if not isinstance(state, dict) or not {"learner", "seconds"} <= set(state):
+            raise self.bad_checkpoint(name, "a file with other content")
+        return state
+
+    def bad_checkpoint(self, name: str, got: str) -> RoboTSError:
+        """The error for a checkpoint that cannot be gone on from."""
+        return RoboTSError(
+            f"a readable checkpoint {self._checkpoint(name)} of this stage",
+            got,
+            "delete the file to begin this stage anew",
+        )
 
 
 def _differences(kept: Any, now: Any, prefix: str = "") -> list[str]:
@@ -158,4 +217,5 @@ def _differences(kept: Any, now: Any, prefix: str = "") -> list[str]:
         for key in sorted((set(kept) | ours) - {"digest"}):
             names += _differences(kept.get(key), now.get(key), f"{prefix}{key}.")
         return names
-    return [] if kept == now else [prefix.removeprefix("config.").rstrip(".")]
+    name = prefix.removeprefix("config.").rstrip(".")
+    return [name] if kept != now and decides_results(name) else []

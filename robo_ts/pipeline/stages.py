@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -126,14 +127,20 @@ def check_gate(run: Run, success: dict[str, Any], folder: RunDir) -> None:
     """
     needed, got = run.config.gate.success, success["mean"]
     if got < needed:
+        better = (
+            "train longer (teacher.iterations), look at teacher/metrics.jsonl or mend the reward"
+        )
+        if run.config.teacher_bundle:
+            better = "give a better teacher_bundle"
+        reached = math.floor(1000.0 * got) / 1000.0
         raise GateFailed(
             f"a teacher that succeeds in at least {needed:.1%} of the episodes (gate.success)",
             f"{got:.1%} of {success['episodes']} "
             f"(95% interval {success['ci95'][0]:.1%} to {success['ci95'][1]:.1%}), "
             f"{needed - got:.1%} too few; it is kept in {bundle_path(folder, 'teacher')}",
-            "train longer (teacher.iterations), look at teacher/metrics.jsonl or mend the reward, "
-            "in another run_dir; or go on with this one: "
-            f"teacher_bundle={bundle_path(folder, 'teacher')} gate.success={got:.2f} run_dir=...",
+            f"{better}, in another run_dir; or go on with this one: "
+            f"teacher_bundle={bundle_path(folder, 'teacher')} "
+            f"gate.success={reached:.3f} run_dir=...",
         )
 
 
@@ -227,8 +234,7 @@ def _learn(
     before = 0.0
     _check_processes(folder, stage, saved)
     if saved is not None:
-        learner.load_state_dict(saved["learner"])
-        before = float(saved["seconds"])
+        before = _restore(learner, saved, folder, stage)
     begun = last = time.monotonic()
     alarmed = False
     log = _log(folder, stage, learner.iteration)
@@ -278,6 +284,19 @@ def _log(folder: RunDir, stage: str, iteration: int) -> MetricsLog | NoLog:
     if rank():
         return NoLog()
     return MetricsLog(folder.stage(stage), folder.path / "tensorboard" / stage, iteration)
+
+
+def _restore(learner: Learner, saved: dict[str, Any], folder: RunDir, stage: str) -> float:
+    """Go on from a checkpoint; the seconds it took to get there."""
+    try:
+        learner.load_state_dict(saved["learner"])
+        return float(saved["seconds"])
+    except torch.OutOfMemoryError:
+        raise
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        said = str(error).partition("\n")[0]
+        got = f"one that does not fit ({type(error).__name__}: {said})"
+        raise folder.bad_checkpoint(stage, got) from error
 
 
 def _bundle(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from robo_ts.checks import check_finite
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies.config import PolicyConfig
@@ -45,6 +46,7 @@ class AdapterConfig:
     regression: float = 1.0
 
     def __post_init__(self) -> None:
+        check_finite(self, "adapter")
         if self.width < 1:
             raise RoboTSError("adapter.width >= 1", str(self.width), "raise it")
         for name in ("alignment", "regression"):

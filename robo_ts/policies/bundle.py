@@ -21,6 +21,7 @@ from robo_ts.policies.policy import Policy
 
 SCHEMA = 1
 _WEIGHTS, _CARD = "policy.safetensors", "policy.json"
+_ANEW = "copy it again from its source or train it anew"
 
 
 @dataclass
@@ -80,15 +81,21 @@ class PolicyBundle:
             raise BundleError(
                 f"a policy bundle (a folder with {_CARD} and {_WEIGHTS})",
                 f"{folder}, which {'lacks them' if folder.exists() else 'does not exist'}",
-                "check the path; 'robo-ts pipeline' writes bundles to RUN/teacher and RUN/student",
+                "check the path; 'robo-ts pipeline' writes them to RUN/teacher/bundle and "
+                "RUN/student/bundle",
             )
         try:
             card = read_json(folder / _CARD)
             return _rebuild(folder, card, device)
         except BundleError:
             raise
+        except RoboTSError as error:
+            raise BundleError(
+                f"an undamaged policy bundle in {folder}",
+                f"{error.got}, not {error.expected}",
+                _ANEW,
+            ) from error
         except (
-            RoboTSError,
             SafetensorError,
             AttributeError,
             KeyError,
@@ -100,7 +107,7 @@ class PolicyBundle:
             raise BundleError(
                 f"an undamaged policy bundle in {folder}",
                 f"{type(error).__name__}: {error}",
-                "copy it again from its source or train it anew",
+                _ANEW,
             ) from error
 
     def digest(self) -> str:
@@ -145,11 +152,23 @@ class PolicyBundle:
             )
 
 
+def _check_kinds(folder: Path, card: dict[str, Any]) -> None:
+    kinds = {"task": str, "action": dict, "task_config": dict, "lineage": dict}
+    for name, kind in kinds.items():
+        if not isinstance(card[name], kind):
+            raise BundleError(
+                f"an undamaged policy bundle in {folder}",
+                f"a card whose {name!r} is a {type(card[name]).__name__}, not a {kind.__name__}",
+                _ANEW,
+            )
+
+
 def _rebuild(folder: Path, card: dict[str, Any], device: str | torch.device) -> PolicyBundle:
     if card["schema"] > SCHEMA:
         raise BundleError(
             f"a bundle of schema {SCHEMA} or older", f"schema {card['schema']}", "update robo_ts"
         )
+    _check_kinds(folder, card)
     if card["weights_sha256"] != sha256(folder / _WEIGHTS):
         raise BundleError(
             f"weights in {folder} with the hash their card names",

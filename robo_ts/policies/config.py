@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_finite
 from robo_ts.errors import RoboTSError, did_you_mean
 
 MEMORIES = ("none", "gru", "lstm")
@@ -47,6 +48,7 @@ class PolicyConfig:
     image_features: int = 64
 
     def __post_init__(self) -> None:
+        check_finite(self)
         if self.memory not in MEMORIES:
             raise RoboTSError(
                 f"a memory among {', '.join(MEMORIES)}",

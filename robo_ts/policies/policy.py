@@ -164,9 +164,27 @@ class Policy(nn.Module):
 
     @torch.no_grad()
     def act(self, obs: Mapping[str, Tensor], hidden: Hidden = ()) -> tuple[Tensor, Hidden]:
-        """What the robot does: clipped actions, and the next memory."""
+        """What the robot does: clipped actions, and the next memory.
+
+        Raises:
+            RoboTSError: when a group or the memory is missing or does not fit.
+        """
+        self._check_memory(obs, hidden)
         action, hidden = self(obs, hidden)
         return self.clip(action), hidden
+
+    def _check_memory(self, obs: Mapping[str, Tensor], hidden: Hidden) -> None:
+        first = next(iter(self.spec), "")
+        if self.memory is None or first not in obs.keys():  # noqa: SIM118 - a TensorDict again
+            return  # a missing group is named by inputs()
+        expected = [tuple(part.shape) for part in self.initial_state(len(obs[first]))]
+        got = [tuple(part.shape) for part in hidden]
+        if got != expected:
+            raise RoboTSError(
+                f"the memory of {len(obs[first])} worlds, of shapes {expected}",
+                f"shapes {got}" if got else "none",
+                "begin with policy.initial_state(num) and pass on what act() returned",
+            )
 
     def clip(self, action: Tensor) -> Tensor:
         """Actions within ``config.action_clip``."""

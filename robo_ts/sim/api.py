@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -11,6 +12,7 @@ import mujoco
 import torch
 from torch import Tensor
 
+from robo_ts.checks import check_not_negative
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim.nan_guard import NanGuardConfig
 
@@ -47,6 +49,7 @@ class EngineConfig:
             )
         if self.threads < 0:
             raise RoboTSError("engine.threads >= 0", str(self.threads), "use 0 for every core")
+        check_not_negative(self, "engine", ("nconmax", "njmax"))
         if self.device != "auto":
             try:
                 kind = torch.device(self.device).type
@@ -136,6 +139,43 @@ def available_cores() -> int:
         return os.cpu_count() or 1
 
 
+def check_num_envs(num_envs: int) -> int:
+    """The number of worlds as a plain int.
+
+    Raises:
+        RoboTSError: when it is no whole number of at least one.
+    """
+    try:
+        number = operator.index(num_envs)
+    except TypeError as error:
+        raise RoboTSError(
+            "num_envs as a whole number", repr(num_envs), "give an int such as 4"
+        ) from error
+    if number < 1:
+        raise RoboTSError("num_envs >= 1", str(number), "ask for at least one world")
+    return number
+
+
+def check_written(
+    field: str, value: Sequence[int], held: Sequence[int], env_ids: Sized | None
+) -> None:
+    """Raise unless a value of shape ``value`` fits a field of shape ``held``.
+
+    Args:
+        field: its name.
+        value: shape of what is to be written.
+        held: shape of the field, worlds first.
+        env_ids: the worlds to write; all when None.
+    """
+    expected = (held[0] if env_ids is None else len(env_ids), *held[1:])
+    if tuple(value) != expected:
+        raise RoboTSError(
+            f"a value of shape {expected} for {field!r}",
+            f"shape {tuple(value)}",
+            "give one row per world to write",
+        )
+
+
 def make_sim(
     model: mujoco.MjModel,
     num_envs: int,
@@ -156,8 +196,7 @@ def make_sim(
         RoboTSError: for an unknown field or a world count below one.
     """
     engine = engine or EngineConfig()
-    if num_envs < 1:
-        raise RoboTSError("num_envs >= 1", str(num_envs), "ask for at least one world")
+    num_envs = check_num_envs(num_envs)
     if engine.name == "cpu":
         from robo_ts.sim.cpu import CpuSim
 

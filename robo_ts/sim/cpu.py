@@ -13,7 +13,7 @@ from mujoco import batch as mjbatch
 from torch import Tensor
 
 from robo_ts.errors import RoboTSError, did_you_mean
-from robo_ts.sim.api import EngineConfig, available_cores
+from robo_ts.sim.api import EngineConfig, available_cores, check_written
 from robo_ts.sim.nan_guard import raise_diverged
 
 # The warnings with which MuJoCo reports a non-finite or exploding world.
@@ -72,6 +72,7 @@ class CpuSim:
     def write(self, field: str, value: Tensor, env_ids: Tensor | None = None) -> None:
         array = self._writable(field)
         source = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+        check_written(field, source.shape, array.shape, env_ids)
         if env_ids is None:
             array[...] = source
         else:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from robo_ts.errors import RoboTSError, did_you_mean
-from robo_ts.sim.api import EngineConfig
+from robo_ts.sim.api import EngineConfig, check_written
 from robo_ts.sim.nan_guard import raise_diverged
 
 try:
@@ -110,6 +110,7 @@ class WarpSim:
             )
         view = self._view(field)
         value = torch.as_tensor(value, device=self.device, dtype=view.dtype)
+        check_written(field, value.shape, view.shape, env_ids)
         if env_ids is None:
             view.copy_(value)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_not_negative, check_positive
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.policies.config import ACTIVATIONS
 from robo_ts.teach.informed import InformedConfig
@@ -57,6 +58,16 @@ class PPOConfig:
     informed: InformedConfig = field(default_factory=InformedConfig)
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "teacher", ("entropy", "value_loss"))
+        check_positive(self, "teacher", ("max_grad_norm",))
+        for name in ("actor", "critic"):
+            widths = getattr(self, name)
+            if not widths or min(widths) < 1:
+                raise RoboTSError(
+                    f"teacher.{name} with at least one layer, each of width >= 1",
+                    str(list(widths)),
+                    f"give widths such as teacher.{name}=[64,64]",
+                )
         for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):
             if getattr(self, name) < 1:
                 raise RoboTSError(f"teacher.{name} >= 1", str(getattr(self, name)), "raise it")

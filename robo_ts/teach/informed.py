@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from robo_ts.checks import check_finite
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
@@ -48,6 +49,7 @@ class InformedConfig:
     learning_rate: float = 1e-3
 
     def __post_init__(self) -> None:
+        check_finite(self, "teacher.informed")
         if not self.weight >= 0.0:
             raise RoboTSError("teacher.informed.weight >= 0", str(self.weight), "0 is off")
         if self.epochs < 1 or not self.learning_rate > 0.0:

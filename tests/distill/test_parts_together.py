@@ -153,6 +153,13 @@ def test_an_averaged_student_follows_the_student_slowly() -> None:
     assert distiller.policy() is not distiller.student
 
 
+@pytest.mark.parametrize(("loss", "stored"), [("mse", False), ("nll", False), ("sigma_l2", True)])
+def test_the_teachers_standard_deviation_is_stored_where_a_loss_needs_it(
+    loss: str, stored: bool
+) -> None:
+    assert (make(loss=loss).dataset.newest().std is not None) == stored
+
+
 def test_labels_drawn_from_the_teachers_distribution_scatter() -> None:
     distiller = make(label="sample")
     distiller._gather()

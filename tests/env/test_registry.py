@@ -5,15 +5,18 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
 
 from robo_ts.env import get_task, list_tasks, make_env, registry
+from robo_ts.env.adapters.gymnasium import BatchedEnv
 from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.errors import RoboTSError
 from robo_ts.pipeline.config import compose_run
 from robo_ts.sim import EngineConfig
+from robo_ts.sim.cpu import CpuSim
 from robo_ts.tasks import register_gymnasium
 
 FOREIGN_TASK = """
@@ -65,6 +68,26 @@ def test_a_config_of_another_task_is_refused_with_the_right_class() -> None:
 def test_zero_worlds_are_refused() -> None:
     with pytest.raises(RoboTSError, match="num_envs >= 1"):
         make_env("quadrotor", 0)
+
+
+@pytest.mark.parametrize("num_envs", ["4", 1.5, None])
+def test_worlds_are_counted_in_whole_numbers(num_envs: Any) -> None:
+    for make in (
+        lambda: make_env("quadrotor", num_envs),
+        lambda: BatchedEnv(num_envs, "quadrotor"),
+    ):
+        with pytest.raises(RoboTSError, match="num_envs as a whole number"):
+            make()
+
+
+def test_an_engine_may_be_given_by_its_name() -> None:
+    env = make_env("quadrotor", 1, engine="cpu")
+    assert isinstance(env.sim, CpuSim)
+    env.close()
+    with pytest.raises(RoboTSError, match="an engine among cpu, warp"):
+        make_env("quadrotor", 1, engine="gpu")
+    with pytest.raises(RoboTSError, match="an EngineConfig or an engine's name"):
+        make_env("quadrotor", 1, engine=3)  # type: ignore[arg-type]
 
 
 def test_a_package_adds_a_task_through_an_entry_point(

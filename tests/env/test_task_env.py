@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -217,4 +218,46 @@ def test_a_rejected_action_changes_nothing(make_quadrotor: MakeEnv) -> None:
     env, twin = make_quadrotor(), make_quadrotor()
     with pytest.raises(RoboTSError):
         env.step(torch.full((4, 4), float("inf")))
+    assert same(roll(env), roll(twin))
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.float16, torch.int64, "numpy", "list"])
+def test_actions_of_any_kind_act_like_float32(make_quadrotor: MakeEnv, kind: object) -> None:
+    env, twin = make_quadrotor(), make_quadrotor()
+    for action in actions(20, env).round():
+        given: Any = action.to(kind) if isinstance(kind, torch.dtype) else action.double().numpy()
+        step = env.step(given.tolist() if kind == "list" else given)
+        assert step.reward.dtype == torch.float32
+        assert same([step], [twin.step(action)])
+
+
+def test_no_graph_goes_through_a_step(make_quadrotor: MakeEnv) -> None:
+    step = make_quadrotor().step(torch.zeros(4, 4, requires_grad=True))
+    assert not step.reward.requires_grad
+    assert not any(step.obs[name].requires_grad for name in step.obs.keys())  # noqa: SIM118
+
+
+@pytest.mark.parametrize("action", [None, "up", {"a": 1}, torch.zeros(4, 4, dtype=torch.complex64)])
+def test_what_is_no_array_of_numbers_is_no_action(make_quadrotor: MakeEnv, action: object) -> None:
+    with pytest.raises(RoboTSError, match="an action of shape"):
+        make_quadrotor().step(action)
+
+
+def test_a_mask_resets_the_worlds_it_marks(make_quadrotor: MakeEnv) -> None:
+    env, twin = make_quadrotor(), make_quadrotor()
+    by_mask = env.reset(env_ids=torch.tensor([False, True, False, True]))
+    by_ids = twin.reset(env_ids=[1, 3])
+    assert all(torch.equal(by_mask[name], by_ids[name]) for name in env.spec)
+    assert same(roll(env), roll(twin))
+
+
+@pytest.mark.parametrize(
+    "env_ids", [[1, 1], [4], [-1], [0.0, 1.0], 2, [True, False], [[0]], "all", torch.tensor(1)]
+)
+def test_wrong_world_ids_are_refused_before_anything_changes(
+    make_quadrotor: MakeEnv, env_ids: object
+) -> None:
+    env, twin = make_quadrotor(), make_quadrotor()
+    with pytest.raises(RoboTSError, match=r"different whole numbers in \[0, 4\)"):
+        env.reset(seed=9, env_ids=env_ids)
     assert same(roll(env), roll(twin))

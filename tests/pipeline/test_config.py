@@ -42,6 +42,32 @@ def test_training_changes_only_what_is_trained_on():
         (["export.steps=0"], "export.steps >= 1"),
         (["engine.nan_guard.every=0"], "nan_guard.every"),
         (["student.action_clip=-1"], "action_clip >= 0"),
+        (["+foo=1"], "'foo'"),
+        (["++foo=1"], "choose one of: checkpoint_seconds, distill"),
+        (["+teacher.gama=1"], "teacher.gamma"),
+        (["++distill.rollin.uni=step"], "distill.rollin.unit"),
+        (["+training.reward.skale=1"], "training.reward.scale"),
+        (["teacher=null"], "'teacher=null'"),
+        (["seed=1", "engine=5"], "'engine=5'"),
+        (["=1"], "key=value"),
+        (["teacher.actor=[]"], "teacher.actor with at least one layer"),
+        (["teacher.critic=[]"], "teacher.critic with at least one layer"),
+        (["teacher.entropy=nan"], "a finite teacher.entropy"),
+        (["task.drones.disturbance=nan"], "a finite task.drones.disturbance"),
+        (["training.drones.disturbance=inf"], "a finite task.drones.disturbance"),
+        (["task.reward.scale=inf"], "a finite task.reward.scale"),
+        (["task.limit_velocity=0"], "task.limit_velocity > 0"),
+        (["task.start.position=-1"], "task.start.position >= 0"),
+        (["task.start.centred=2"], "task.start.centred in [0, 1]"),
+        (["distill.action_noise=-1"], "distill.action_noise >= 0"),
+        (["student.action_clip=nan"], "a finite action_clip"),
+        (["export.tolerance=inf"], "a finite export.tolerance"),
+        (["checkpoint_seconds=nan"], "a finite checkpoint_seconds"),
+        (["engine.njmax=-1"], "engine.njmax >= 0"),
+        (["engine=gpu"], "cpu, warp"),
+        (["student=gpu"], "gru, lstm, mlp"),
+        (["task.drones.mass_root.low=9"], "task.drones.mass_root with low <= high"),
+        (["training.drones.mass_root.low=9"], "training.drones.mass_root with low <= high"),
     ],
 )
 def test_bad_settings_are_named_and_mended(words: list[str], said: str):
@@ -51,6 +77,25 @@ def test_bad_settings_are_named_and_mended(words: list[str], said: str):
     assert "expected" in str(error.value)
     assert "got" in str(error.value)
     assert "fix" in str(error.value)
+
+
+def test_a_value_of_the_wrong_type_is_named_without_the_other_words():
+    with pytest.raises(RoboTSError) as error:
+        compose_run(["run_dir=elsewhere", "seed=abc", "teacher.gamma=0.9"])
+    assert "seed" in error.value.expected
+    assert "'seed=abc'" in error.value.fix
+    assert "elsewhere" not in str(error.value)
+    assert "gamma" not in str(error.value)
+
+
+def test_a_path_with_spaces_is_no_unknown_setting():
+    with pytest.raises(RoboTSError) as error:
+        compose_run(["run_dir=a b=c", "seed=abc"])
+    assert error.value.got == "'run_dir=a b=c'"
+    assert "run_dir='a b=c'" in error.value.fix
+    assert str(compose_run(["run_dir='a b=c'"]).run_dir) == "a b=c"
+    with pytest.raises(RoboTSError, match="a value of seed"):
+        compose_run(["run_dir=a b", "seed=abc"])
 
 
 def test_digest_names_what_decides_the_result_and_nothing_else():

@@ -1,11 +1,16 @@
 """The whole line at small size: files, summary, resume, gate."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from robo_ts.cli import main
+from robo_ts.errors import GateFailed
+from robo_ts.pipeline.config import compose_run
+from robo_ts.pipeline.run_dir import RunDir
+from robo_ts.pipeline.stages import check_gate
 from robo_ts.policies import PolicyBundle
 
 
@@ -98,6 +103,28 @@ def test_weak_teacher_stops_the_run(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "too few" in said
     assert "teacher.iterations" in said
     assert PolicyBundle.load(tmp_path / "r" / "teacher" / "bundle").task == "quadrotor"
+
+
+def _gate_advice(words: list[str], success: float) -> str:
+    run = compose_run(["recipe=smoke", "gate.success=0.95", *words])
+    measured = {"mean": success, "ci95": [0.0, 1.0], "episodes": 512}
+    with pytest.raises(GateFailed) as error:
+        check_gate(run, measured, RunDir(Path("r")))
+    return error.value.fix
+
+
+def test_the_advised_gate_is_one_the_teacher_passes():
+    for mean in (0.8996, 0.9499, 0.57, 1 / 3, 0.0):
+        advised = re.search(r"gate\.success=(\S+)", _gate_advice([], mean))
+        assert advised
+        assert mean - 0.002 < float(advised[1]) <= mean
+
+
+def test_a_weak_given_teacher_is_not_told_to_train_longer():
+    assert "train longer" in _gate_advice([], 0.5)
+    advice = _gate_advice(["teacher_bundle=somewhere"], 0.5)
+    assert "train longer" not in advice
+    assert "a better teacher_bundle" in advice
 
 
 def test_a_given_bundle_is_distilled_from_without_training_a_teacher(

@@ -78,6 +78,14 @@ def test_act_clips_and_forward_does_not() -> None:
     assert not policy.act(obs)[0].requires_grad
 
 
+@pytest.mark.parametrize("memory", ["gru", "lstm"])
+def test_a_memory_that_is_missing_or_of_other_worlds_is_refused(memory: str) -> None:
+    policy = make(memory=memory)
+    for wrong in ((), policy.initial_state(N + 1)):
+        with pytest.raises(RoboTSError, match=r"memory of 5 worlds(.|\n)*initial_state"):
+            policy.act(observation(), wrong)
+
+
 def test_an_action_clip_of_zero_clips_nothing() -> None:
     policy = make(memory="none", action_clip=0.0)
     torch.nn.init.constant_(policy.head.bias, 3.0)

@@ -205,3 +205,16 @@ def test_a_saved_state_is_a_copy(sim: BatchSim) -> None:
     kept = saved["state"].clone()
     push(sim, 2)
     assert torch.equal(saved["state"], kept)
+
+
+def test_a_value_of_another_shape_is_refused_and_nothing_is_written(sim: BatchSim) -> None:
+    before = sim.read("qpos").clone()
+    width = before.shape[1]
+    for value, ids in (
+        (torch.ones(N, width + 1), None),
+        (torch.ones(width), None),
+        (torch.ones(N, width), torch.tensor([1, 2])),
+    ):
+        with pytest.raises(RoboTSError, match="a value of shape"):
+            sim.write("qpos", value, ids)
+    assert torch.equal(sim.read("qpos"), before)

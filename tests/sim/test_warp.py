@@ -204,3 +204,16 @@ def test_contacts_that_do_not_fit_stop_the_run_and_name_the_setting(tmp_path: Pa
     with pytest.raises(RoboTSError, match="overflow") as failure:
         sim.step(1)
     assert "nconmax" in failure.value.fix
+
+
+def test_a_value_of_another_shape_is_refused_and_nothing_is_written(sim: BatchSim) -> None:
+    before = sim.read("qpos").clone()
+    width = before.shape[1]
+    for value, ids in (
+        (torch.ones(N, width + 1), None),
+        (torch.ones(width), None),
+        (torch.ones(N, width), torch.tensor([1, 2])),
+    ):
+        with pytest.raises(RoboTSError, match="a value of shape"):
+            sim.write("qpos", value, ids)
+    assert torch.equal(sim.read("qpos"), before)

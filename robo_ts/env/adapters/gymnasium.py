@@ -45,7 +45,7 @@ class SingleEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
     Args:
         task: a name of :func:`robo_ts.env.list_tasks`.
         config: the task's config; its defaults when left out.
-        engine: the engine; the CPU when left out.
+        engine: the engine or its name; the CPU when left out.
         seed: of the episodes before the first ``reset(seed=...)``.
         obs_groups: the groups to observe; all when left out.
         render_mode: None; pictures are not made here.
@@ -63,7 +63,7 @@ class SingleEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         self,
         task: str,
         config: Any = None,
-        engine: EngineConfig | None = None,
+        engine: EngineConfig | str | None = None,
         seed: int = 0,
         obs_groups: list[str] | None = None,
         render_mode: str | None = None,
@@ -141,7 +141,7 @@ class BatchedEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         num_envs: number of worlds.
         task: a name of :func:`robo_ts.env.list_tasks`.
         config: the task's config; its defaults when left out.
-        engine: the engine; the CPU when left out.
+        engine: the engine or its name; the CPU when left out.
         seed: of the episodes before the first ``reset(seed=...)``.
         obs_groups: the groups to observe; all when left out.
         max_episode_steps: replaces the time limit in the config.
@@ -164,7 +164,7 @@ class BatchedEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         num_envs: int,
         task: str,
         config: Any = None,
-        engine: EngineConfig | None = None,
+        engine: EngineConfig | str | None = None,
         seed: int = 0,
         obs_groups: list[str] | None = None,
         max_episode_steps: int | None = None,
@@ -175,7 +175,7 @@ class BatchedEnv(VectorEnv[Observation, np.ndarray, np.ndarray]):
         if max_episode_steps is not None:
             config = _with_time_limit(task, config, max_episode_steps)
         self.task_env = make_env(task, num_envs, config, engine, seed)
-        self.num_envs = num_envs
+        self.num_envs = num_envs = self.task_env.num_envs
         self.single_observation_space = _observation_space(self.task_env, obs_groups)
         self.single_action_space = _action_space(self.task_env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)

@@ -1,0 +1,52 @@
+"""Checks that all settings share."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from robo_ts.errors import RoboTSError
+
+
+def check_finite(settings: Any, group: str = "") -> None:
+    """Raise unless every float of a settings dataclass is finite.
+
+    Args:
+        settings: the dataclass.
+        group: its name, for the message.
+    """
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if isinstance(value, float) and not math.isfinite(value):
+            name = f"{group}.{item.name}".lstrip(".")
+            raise RoboTSError(f"a finite {name}", str(value), "give a number")
+
+
+def check_not_negative(settings: Any, group: str, names: Iterable[str]) -> None:
+    """Raise unless every float is finite and the named numbers are at least zero."""
+    check_finite(settings, group)
+    for name in names:
+        if getattr(settings, name) < 0:
+            raise _outside(settings, group, name, ">= 0", "raise it")
+
+
+def check_positive(settings: Any, group: str, names: Iterable[str]) -> None:
+    """Raise unless every float is finite and the named numbers are above zero."""
+    check_finite(settings, group)
+    for name in names:
+        if getattr(settings, name) <= 0:
+            raise _outside(settings, group, name, "> 0", "raise it")
+
+
+def check_shares(settings: Any, group: str, names: Iterable[str]) -> None:
+    """Raise unless the named numbers lie in [0, 1]."""
+    for name in names:
+        if not 0.0 <= getattr(settings, name) <= 1.0:
+            raise _outside(settings, group, name, "in [0, 1]", "give a share")
+
+
+def _outside(settings: Any, group: str, name: str, where: str, fix: str) -> RoboTSError:
+    full = f"{group}.{name}".lstrip(".")
+    return RoboTSError(f"{full} {where}", str(getattr(settings, name)), fix)

@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.quadrotor.config import DroneRanges, QuadrotorConfig
 from robo_ts.envs.quadrotor.task import Quadrotor, hover
+from robo_ts.envs.quadrotor.twin import QuadrotorTwin
 
 TASK = TaskSpec(
     name="quadrotor",
@@ -20,6 +21,7 @@ TASK = TaskSpec(
         "thrust_to_weight": [1.5, 1.75, 2.0, 2.5, 3.5, 5.0],
     },
     plain_action=hover,
+    differentiable=QuadrotorTwin,
 )
 
-__all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig"]
+__all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig", "QuadrotorTwin"]

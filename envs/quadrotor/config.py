@@ -181,6 +181,37 @@ class RewardWeights:
 
 
 @dataclass
+class CostConfig:
+    """What gradients go down.
+
+    Attributes:
+        position: per m of distance to the reference.
+        yaw: per sqrt(2 |q_z|), which is what RAPTOR's yaw cost is for small angles.
+        action_rate: per unit of |a_t - a_{t-1}|.
+        saturation: per unit by which an action leaves [-1, 1].
+        speed: per m/s beyond ``soft_speed`` along an axis, relative to the reference.
+        soft_speed: m/s.
+        spin: per rad/s beyond ``soft_spin`` about an axis.
+        soft_spin: rad/s.
+        far: per length (the distance at which an episode is terminated) beyond ``soft_far``.
+        soft_far: of one such length.
+        last: per m of the distance at a window's end, looking ahead 0.4 s.
+    """
+
+    position: float = 1.0
+    yaw: float = 0.2
+    action_rate: float = 1.0
+    saturation: float = 0.5
+    speed: float = 10.0
+    soft_speed: float = 1.7
+    spin: float = 1.0
+    soft_spin: float = 25.0
+    far: float = 10.0
+    soft_far: float = 0.8
+    last: float = 0.3
+
+
+@dataclass
 class QuadrotorConfig:
     """The quadrotor task.
 
@@ -200,6 +231,7 @@ class QuadrotorConfig:
         references: what is flown.
         start: the distribution of starts.
         reward: the reward's weights.
+        cost: the weights of what analytic gradients go down.
     """
 
     substeps: int = 1
@@ -216,6 +248,7 @@ class QuadrotorConfig:
     references: References = field(default_factory=References)
     start: StartRanges = field(default_factory=StartRanges)
     reward: RewardWeights = field(default_factory=RewardWeights)
+    cost: CostConfig = field(default_factory=CostConfig)
 
     def __post_init__(self) -> None:
         for name, low in (("substeps", 1), ("episode_steps", 4)):

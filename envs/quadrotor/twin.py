@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,37 +17,6 @@ from robo_ts.envs.quadrotor.layout import Rows
 from robo_ts.seeds import derive
 
 
-@dataclass
-class CostConfig:
-    """What gradients go down.
-
-    Attributes:
-        position: per m of distance to the reference.
-        yaw: per sqrt(2 |q_z|), which is what RAPTOR's yaw cost is for small angles.
-        action_rate: per unit of |a_t - a_{t-1}|.
-        saturation: per unit by which an action leaves [-1, 1].
-        speed: per m/s beyond ``soft_speed`` along an axis, relative to the reference.
-        soft_speed: m/s.
-        spin: per rad/s beyond ``soft_spin`` about an axis.
-        soft_spin: rad/s.
-        far: per length (the distance at which an episode is terminated) beyond ``soft_far``.
-        soft_far: of one such length.
-        last: per m of the distance at a window's end, looking ahead 0.4 s.
-    """
-
-    position: float = 1.0
-    yaw: float = 0.2
-    action_rate: float = 1.0
-    saturation: float = 0.5
-    speed: float = 10.0
-    soft_speed: float = 1.7
-    spin: float = 1.0
-    soft_spin: float = 25.0
-    far: float = 10.0
-    soft_far: float = 0.8
-    last: float = 0.3
-
-
 class QuadrotorTwin:
     """The quadrotor task as a :class:`~robo_ts.env.differentiable.DifferentiableEnv`.
 
@@ -56,7 +24,6 @@ class QuadrotorTwin:
         config: the task's settings.
         num_envs: worlds.
         seed: of all chance.
-        cost: what a step costs.
         device: where the worlds live.
     """
 
@@ -67,11 +34,9 @@ class QuadrotorTwin:
         config: QuadrotorConfig,
         num_envs: int,
         seed: int = 0,
-        cost: CostConfig | None = None,
         device: str = "cpu",
     ) -> None:
         self.config, self.num_envs = config, num_envs
-        self.cost_config = cost or CostConfig()
         self.device = torch.device(device)
         self.spec = ObservationSpec([PROPRIOCEPTION, PRIVILEGED])
         self.flight = Flight(features(config))
@@ -115,7 +80,7 @@ class QuadrotorTwin:
         s, p = self.flight.state.split(self.state), self.flight.parameters.split(self.parameters)
         position, velocity = self.flight.errors(s, p)
         ahead = [x + 0.4 * v for x, v in zip(position, velocity, strict=True)]
-        return self.cost_config.last * _norm(ahead) * self.alive
+        return self.config.cost.last * _norm(ahead) * self.alive
 
     def next_window(self) -> Tensor:
         over = ~self.alive | (self.episode_step >= self.config.episode_steps)
@@ -171,7 +136,7 @@ class QuadrotorTwin:
     def _cost(
         self, s: Rows, new: Rows, p: Rows, action: Tensor, limit: Tensor
     ) -> tuple[Tensor, Tensor]:
-        c = self.cost_config
+        c = self.config.cost
         position, velocity = self.flight.errors(new, p)
         change = [a - b for a, b in zip(action, s["action"], strict=True)]
         relu = torch.relu

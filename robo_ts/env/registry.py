@@ -20,6 +20,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
+from robo_ts.env.differentiable import DifferentiableEnv
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim import EngineConfig, check_num_envs
 from robo_ts.tasks import foreign_tasks, gym_id, task_folders
@@ -39,6 +40,8 @@ class TaskSpec:
         bins: edges per metric of ``evaluate()``, in which success is reported apart.
         plain_action: ``(env, obs) -> action`` with which worlds live for a while untrained, for
             benchmarks; zeros when left out.
+        differentiable: ``(config, num_envs, seed, device) -> DifferentiableEnv``, where the task's
+            physics are formulas; None where they are not.
         config_dir: for a task outside this package, its Hydra groups: ``recipe/<task>/*.yaml``
             and, where wanted, ``task/<task>.yaml``.
     """
@@ -50,6 +53,7 @@ class TaskSpec:
     obs_groups: dict[str, list[str]] = field(default_factory=dict)
     bins: dict[str, list[float]] = field(default_factory=dict)
     plain_action: Callable[[Any, TensorDict], Tensor] | None = None
+    differentiable: Callable[[Any, int, int, str], DifferentiableEnv] | None = None
     config_dir: Path | None = None
 
     @property

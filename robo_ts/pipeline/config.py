@@ -27,6 +27,8 @@ from robo_ts.pipeline.complaints import check_keys, config_error, flat_keys, to_
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
 from robo_ts.sim import EngineConfig
+from robo_ts.sim.api import ENGINES
+from robo_ts.teach.apg import APGConfig, APGTeacherConfig
 from robo_ts.teach.config import PPOConfig
 
 KINDS = ("plain", "adapter")
@@ -110,15 +112,22 @@ class PipelineConfig:
         training: changes to the task while teaching and distilling (another reward, more of the
             hard drones); measuring always uses ``task`` itself.
         engine: what steps the worlds.
+        rollout_engine: what steps the worlds in which the student is distilled; empty for
+            ``engine``.
+        method: how the teacher is made: ``ppo``, or ``apg`` where a task's physics can be
+            differentiated.
         teacher: PPO's settings.
+        apg: settings of the analytic policy gradient.
         student: the student's kind and architecture.
         distill: the distiller's settings.
         evaluate: how policies are measured.
         export: how the export is checked.
         gate: when the teacher is good enough.
-        finetune: whether the distilled student goes on to learn from reward (and, as far as
-            ``reinforce.kl`` says, from the teacher); it needs ``student.std``.
-        reinforce: settings of that.
+        finetune: how the distilled student goes on: ``none``; ``reward``, by PPO (and, as far as
+            ``reinforce.kl`` says, from the teacher; it needs ``student.std``); or ``apg``.
+        tuning: further changes to the task while that happens.
+        reinforce: settings of fine-tuning by reward.
+        tune: settings of fine-tuning by analytic policy gradient.
         teacher_bundle: distil from this bundle instead of training a teacher.
         seed: seed of everything.
         run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
@@ -129,14 +138,19 @@ class PipelineConfig:
     task: Any = None
     training: dict[str, Any] = field(default_factory=dict)
     engine: EngineConfig = field(default_factory=EngineConfig)
+    rollout_engine: str = ""
+    method: str = "ppo"
     teacher: PPOConfig = field(default_factory=PPOConfig)
+    apg: APGTeacherConfig = field(default_factory=APGTeacherConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
     distill: DistillConfig = field(default_factory=DistillConfig)
     evaluate: EvaluateConfig = field(default_factory=EvaluateConfig)
     export: ExportConfig = field(default_factory=ExportConfig)
     gate: GateConfig = field(default_factory=GateConfig)
-    finetune: bool = False
+    finetune: str = "none"
+    tuning: dict[str, Any] = field(default_factory=dict)
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
+    tune: APGConfig = field(default_factory=lambda: APGConfig(window=125, first_window=125))
     teacher_bundle: str = ""
     seed: int = 0
     run_dir: str = ""
@@ -147,9 +161,13 @@ class PipelineConfig:
         check_not_negative(self, "", ("checkpoint_seconds",))
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
-        if self.finetune and self.student.std == "none":
+        one_of("method", self.method, ("ppo", "apg"))
+        one_of("finetune", self.finetune, ("none", "reward", "apg"))
+        if self.rollout_engine:
+            one_of("rollout_engine", self.rollout_engine, ENGINES)
+        if self.finetune == "reward" and self.student.std == "none":
             raise RoboTSError(
-                "a student with a standard deviation for finetune=true",
+                "a student with a standard deviation for finetune=reward",
                 "student.std=none",
                 "set student.std=constant or student.std=state",
             )
@@ -184,12 +202,12 @@ class Run:
     @property
     def training_task(self) -> Any:
         """The task's settings while teaching and distilling."""
-        node = OmegaConf.structured(self.config.task)
-        try:
-            node = OmegaConf.merge(node, self.config.training)
-        except OmegaConfBaseException as error:
-            raise config_error(error, [], flat_keys(node, "training."), "training.") from error
-        return to_object(node, "training.")
+        return _changed(self.config.task, "training.", self.config.training)
+
+    @property
+    def tuning_task(self) -> Any:
+        """The task's settings while fine-tuning."""
+        return _changed(self.training_task, "tuning.", self.config.tuning)
 
     @property
     def run_dir(self) -> Path:
@@ -214,6 +232,16 @@ class Run:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _changed(task: Any, prefix: str, changes: dict[str, Any]) -> Any:
+    """A task's settings with some of them changed."""
+    node = OmegaConf.structured(task)
+    try:
+        node = OmegaConf.merge(node, changes)
+    except OmegaConfBaseException as error:
+        raise config_error(error, [], flat_keys(node, prefix), prefix) from error
+    return to_object(node, prefix)
+
+
 def compose_run(overrides: list[str]) -> Run:
     """Settings from the words of a command line, such as ``task=quadrotor recipe=smoke seed=1``.
 
@@ -231,7 +259,7 @@ def compose_run(overrides: list[str]) -> Run:
         # A plain ValueError is Hydra's word for a group that is null or a number.
         raise config_error(error, words, flat_keys(_schema(task))) from error
     run = Run(task, recipe, config)
-    _ = run.training_task
+    _ = run.tuning_task
     return run
 
 
@@ -248,7 +276,7 @@ def _split(overrides: list[str]) -> tuple[list[str], str, str]:
             task = value
         elif key == "recipe":
             recipe = value
-        elif key.startswith("training."):
+        elif key.startswith(("training.", "tuning.")):
             words.append(f"++{word}")  # the recipe need not have named the key before
         else:
             words.append(word)

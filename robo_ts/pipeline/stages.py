@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -19,6 +19,7 @@ from robo_ts.distill.replay import save_data
 from robo_ts.distributed import agreed, all_mean, rank, world_size
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
+from robo_ts.env.differentiable import DifferentiableEnv
 from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.evaluate import PolicyActor, run_episodes, summarise
 from robo_ts.lineage import command, commit
@@ -27,6 +28,7 @@ from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.progress import MetricsLog, NoLog, Progress
 from robo_ts.seeds import derive
+from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
 
 
@@ -52,15 +54,40 @@ class Spent(NamedTuple):
     earlier: float
 
 
-def env_maker(run: Run, training: bool) -> Callable[[int, int], TaskEnv]:
-    """``(num_envs, seed) -> env``, of the task as measured or as trained on."""
-    spec = get_task(run.task)
+def env_maker(run: Run, training: bool, rollout: bool = False) -> Callable[[int, int], TaskEnv]:
+    """``(num_envs, seed) -> env``, of the task as measured or as trained on.
+
+    Args:
+        run: its settings.
+        training: as trained on.
+        rollout: on the engine students are distilled on.
+    """
+    spec, engine = get_task(run.task), run.config.engine
     config = run.training_task if training else run.config.task
+    if rollout and run.config.rollout_engine:
+        engine = replace(engine, name=run.config.rollout_engine)
 
     def make(num_envs: int, seed: int) -> TaskEnv:
-        return spec.build(config, num_envs, run.config.engine, seed)
+        return spec.build(config, num_envs, engine, seed)
 
     return make
+
+
+def differentiable(run: Run, task: Any, num_envs: int, purpose: str) -> DifferentiableEnv:
+    """Worlds with gradients.
+
+    Raises:
+        RoboTSError: when the task has none.
+    """
+    build = get_task(run.task).differentiable
+    if build is None:
+        raise RoboTSError(
+            "a task whose physics can be differentiated, for apg",
+            run.task,
+            "use method=ppo and finetune=none or finetune=reward",
+        )
+    device = run.config.engine.resolved_device()
+    return build(task, num_envs, derive(run.config.seed, purpose), device)
 
 
 def teach(run: Run, folder: RunDir) -> dict[str, Any]:
@@ -97,11 +124,28 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
 def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     """The teacher's bundle, the seconds of earlier attempts, and the samples of all."""
     config, spec, seed = run.config.teacher, get_task(run.task), run.config.seed
+    if run.config.method == "apg":
+        return _train_apg_teacher(run, folder)
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
     env.reset()
     learner = PPOTeacher(env, spec.obs_groups, config, seed)
     spent = _learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
+    env.close()
+    return bundle, spent.earlier, learner.samples
+
+
+def _train_apg_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
+    config = run.config.apg
+    worlds = differentiable(run, run.training_task, config.num_envs, "teach")
+    torch.manual_seed(derive(run.config.seed, "teacher"))
+    sees = worlds.spec.select(get_task(run.task).obs_groups["teacher"])
+    policy = Policy(config.network(), sees, worlds.num_actions)
+    policy = policy.to(run.config.engine.resolved_device())
+    learner = AnalyticPolicyGradient(worlds, policy, config)
+    spent = _learn(run, folder, "teacher", learner, config.iterations, _DESCENT)
+    env = env_maker(run, training=False)(1, 0)
+    bundle = _bundle(run, env, policy, "teacher", spent.seconds, learner.samples)
     env.close()
     return bundle, spent.earlier, learner.samples
 
@@ -154,7 +198,8 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     folder.result("teacher")
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
     teacher = PolicyBundle.load(bundle_path(folder, "teacher"))
-    env = env_maker(run, training=True)(config.num_envs, derive(seed, "distill", rank()))
+    make = env_maker(run, training=True, rollout=True)
+    env = make(config.num_envs, derive(seed, "distill", rank()))
     env.reset()
     env.scatter_episode_steps()
     teacher.policy.to(env.device)
@@ -163,7 +208,9 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     student = run.config.student.build(sees, teacher.policy, env.num_actions).to(env.device)
     label = PolicyTeacher(teacher.policy, env.num_envs)
     vec_env, critic = RslRlEnv(env), env.spec.select(spec.obs_groups["critic"])
-    if run.config.finetune:  # what could not be fine-tuned is refused before it is distilled
+    if (
+        run.config.finetune == "reward"
+    ):  # what could not be fine-tuned is refused before it is distilled
         pulled = label if pulls(run.config.reinforce) else None
         check_reward(vec_env, pulled, student, critic, vec_env.get_observations())
     learner = Distiller(vec_env, label, student, config, seed, _progress_check(run))
@@ -171,10 +218,20 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     if config.dataset.save:
         save_data(folder.stage("student") / f"data-{rank()}", *learner.dataset.stored())
     policy, samples = learner.policy(), learner.samples * world_size()
-    if run.config.finetune:
-        tuner = Reinforcer(vec_env, label, policy, critic, run.config.reinforce, seed)
+    if run.config.finetune != "none":
         policy.requires_grad_(True)
-        more = _learn(run, folder, "finetune", tuner, run.config.reinforce.iterations, _TUNED)
+        if run.config.finetune == "reward":
+            tuner: Learner = Reinforcer(vec_env, label, policy, critic, run.config.reinforce, seed)
+            rounds, shown = run.config.reinforce.iterations, _TUNED
+        else:
+            tune = run.config.tune
+            worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune")
+            tuner, rounds, shown = (
+                AnalyticPolicyGradient(worlds, policy, tune),
+                tune.iterations,
+                _DESCENT,
+            )
+        more = _learn(run, folder, "finetune", tuner, rounds, shown)
         spent = Spent(spent.seconds + more.seconds, spent.earlier + more.earlier)
         samples += tuner.samples * world_size()
     result = _save_student(run, folder, env, policy, spent, samples)
@@ -190,6 +247,7 @@ _ALARM = (
     "does worse. Look at the worst action dimensions and at who acts while data is gathered."
 )
 _SHOWN = ("loss", "success", "evaluated_success")
+_DESCENT = ("cost", "grad_norm")
 _TUNED = ("success", "reward", "kl")
 
 

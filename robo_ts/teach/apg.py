@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from robo_ts.checks import check_not_negative, check_positive
 from robo_ts.env.differentiable import DifferentiableEnv
 from robo_ts.errors import RoboTSError
-from robo_ts.policies import Policy
+from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.memory import detached
 from robo_ts.policies.normalizer import Normalizer
 
@@ -27,10 +28,7 @@ class APGConfig:
         learning_rate: at the start; falls to ``final_learning_rate`` on a cosine.
         final_learning_rate: at the end.
         max_grad_norm: gradients are clipped to this norm.
-        beta: of Adam's two moments.
-        encoder: widths of the teacher's layers.
-        activation: after each.
-        base_term: ``group.term`` of an action the teacher starts from; empty for none.
+        betas: of Adam's two moments.
         normalizer_iterations: windows in which the running mean and variance of the inputs are
             gathered.
     """
@@ -42,13 +40,41 @@ class APGConfig:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-4
     max_grad_norm: float = 1.0
-    beta: tuple[float, float] = (0.9, 0.99)
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
     normalizer_iterations: int = 20
 
     def __post_init__(self) -> None:
+        check_not_negative(self, "apg", ("final_learning_rate", "normalizer_iterations"))
+        check_positive(self, "apg", ("learning_rate", "max_grad_norm"))
         for name in ("num_envs", "iterations", "window", "first_window"):
             if getattr(self, name) < 1:
                 raise RoboTSError(f"apg.{name} >= 1", str(getattr(self, name)), "raise it")
+        if len(self.betas) != 2 or not all(0.0 <= b < 1.0 for b in self.betas):
+            raise RoboTSError("apg.betas: two numbers in [0, 1)", str(self.betas), "mend them")
+
+
+@dataclass
+class APGTeacherConfig(APGConfig):
+    """A teacher trained that way.
+
+    Attributes:
+        hidden: widths of its layers.
+        activation: after each.
+        base_term: ``group.term`` of an action it starts from; empty for none.
+    """
+
+    hidden: list[int] = field(default_factory=lambda: [64, 64])
+    activation: str = "relu"
+    base_term: str = ""
+
+    def network(self) -> PolicyConfig:
+        """Its architecture."""
+        return PolicyConfig(
+            encoder=list(self.hidden),
+            activation=self.activation,
+            memory="none",
+            base_term=self.base_term,
+        )
 
 
 class AnalyticPolicyGradient:
@@ -64,7 +90,10 @@ class AnalyticPolicyGradient:
         self.env, self.config = env, config
         self._policy = policy.train()
         self.optimizer = torch.optim.Adam(
-            policy.parameters(), lr=config.learning_rate, betas=config.beta, fused=True
+            policy.parameters(),
+            lr=config.learning_rate,
+            betas=(config.betas[0], config.betas[1]),
+            fused=True,
         )
         self.hidden = policy.initial_state(env.num_envs)
         self.iteration, self.samples = 0, 0
@@ -96,7 +125,7 @@ class AnalyticPolicyGradient:
         self.hidden = self._policy.reset_state(detached(self.hidden), over)
         self.iteration += 1
         self.samples += window * self.env.num_envs
-        return {"cost": float(cost), "grad_norm": size, "learning_rate": rate}
+        return {"cost": float(cost.detach()), "grad_norm": size, "learning_rate": rate}
 
     def _fly(self, window: int) -> torch.Tensor:
         policy, total, seen = self._policy, None, []

@@ -1,0 +1,161 @@
+"""The twin with gradients flies as the task does, and its gradients teach."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+
+from robo_ts.env import make_env
+from robo_ts.envs.quadrotor import QuadrotorConfig, QuadrotorTwin
+from robo_ts.envs.quadrotor.config import References
+from robo_ts.errors import RoboTSError
+from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.sim import EngineConfig
+from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig
+
+N = 16
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes longer than these tests; that it changes nothing is tested elsewhere."""
+    for module in ("robo_ts.sim.analytic", "robo_ts.envs.quadrotor.twin"):
+        monkeypatch.setattr(f"{module}.compiled", lambda function, *_, **__: function)
+
+
+def hold() -> QuadrotorConfig:
+    return QuadrotorConfig(references=References(langevin=0.0))
+
+
+def learner(seed: int = 0, iterations: int = 10, **config: object) -> AnalyticPolicyGradient:
+    env = QuadrotorTwin(hold(), N, seed)
+    torch.manual_seed(seed)
+    network = PolicyConfig(encoder=[16], memory="gru", memory_size=8, normalize=True)
+    policy = Policy(network, env.spec.select(["proprioception"]), 4)
+    settings = {"window": 10, "first_window": 10, "normalizer_iterations": 2} | config
+    return AnalyticPolicyGradient(
+        env,
+        policy,
+        APGConfig(num_envs=N, iterations=iterations, **settings),  # type: ignore[arg-type]
+    )
+
+
+def test_the_twin_flies_as_the_task_on_the_analytic_engine() -> None:
+    config = hold()
+    config.limit_arms = config.limit_velocity = config.limit_angular_velocity = 1e9
+    env = make_env("quadrotor", N, config, EngineConfig(name="analytic"), seed=0)
+    env.reset()
+    twin = QuadrotorTwin(config, N, seed=1)
+    flight = twin.flight
+    twin.state = env.state.clone()  # type: ignore[attr-defined]
+    twin.parameters = env.parameters.clone()  # type: ignore[attr-defined]
+    twin.constants = env.constants.clone()  # type: ignore[attr-defined]
+    twin._observed = None
+    for _ in range(20):
+        action = 2.0 * torch.rand(N, 4) - 1.0
+        obs = env.step(action).obs
+        twin.step(action)
+        for name, value in twin.observe().items():
+            assert torch.allclose(value, obs[name], atol=2e-5)
+    assert flight.state.rows == twin.state.shape[0]
+
+
+def test_gradients_reach_the_first_action() -> None:
+    twin = QuadrotorTwin(hold(), N)
+    first = torch.zeros(N, 4, requires_grad=True)
+    cost = twin.step(first)
+    for _ in range(10):
+        cost = cost + twin.step(torch.zeros(N, 4))
+    cost.sum().backward()
+    assert first.grad is not None and (first.grad.abs().sum(dim=1) > 0).all()
+    assert torch.isfinite(first.grad).all()
+
+
+def test_gradients_are_those_of_small_differences() -> None:
+    def cost(action: torch.Tensor) -> torch.Tensor:
+        twin = QuadrotorTwin(hold(), N, seed=3)
+        for name in ("state", "parameters", "constants", "limit"):
+            setattr(twin, name, getattr(twin, name).double())
+        total = twin.step(action)
+        for _ in range(15):
+            total = total + twin.step(0.5 * action)
+        return total.sum()
+
+    action = (0.1 * torch.randn(N, 4)).double().requires_grad_()
+    cost(action).backward()
+    assert action.grad is not None
+    for world, rotor in ((0, 0), (3, 2), (7, 1)):
+        shift = torch.zeros_like(action)
+        shift[world, rotor] = 1e-6
+        slope = (cost(action + shift) - cost(action - shift)).detach() / 2e-6
+        assert float(slope) == pytest.approx(float(action.grad[world, rotor]), rel=1e-4, abs=1e-6)
+
+
+def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window() -> None:
+    twin = QuadrotorTwin(hold(), N)
+    rows = twin.flight.state.slice("rate")
+    twin.state[rows, 3] = 100.0
+    before = twin.parameters[:, 3].clone()
+    assert float(twin.step(torch.zeros(N, 4))[3]) == 0.0
+    assert not twin.alive[3] and twin.alive.sum() == N - 1
+    over = twin.next_window()
+    assert bool(over[3]) and bool(twin.alive.all())
+    assert not torch.equal(twin.parameters[:, 3], before)
+    assert not twin.state.requires_grad
+
+
+def test_a_policy_gets_better() -> None:
+    @torch.no_grad()
+    def cost() -> float:
+        twin, policy = QuadrotorTwin(hold(), 64, seed=9), one.policy()
+        hidden, total = policy.initial_state(64), torch.zeros(64)
+        for _ in range(100):
+            action, hidden = policy(twin.observe(), hidden)
+            total += twin.step(action)
+            total += 5.0 * ~twin.alive
+        return float(total.mean())
+
+    env = QuadrotorTwin(hold(), 64)
+    torch.manual_seed(0)
+    network = PolicyConfig(encoder=[32], memory="none", base_term="privileged.hover_action")
+    config = APGConfig(num_envs=64, iterations=80, window=25, first_window=25, learning_rate=5e-3)
+    one = AnalyticPolicyGradient(env, Policy(network, env.spec, 4), config)
+    before = cost()
+    for _ in range(80):
+        one.learn_one()
+    assert cost() < 0.7 * before
+
+
+def test_a_run_interrupted_goes_on_bit_for_bit() -> None:
+    whole = learner(0)
+    for _ in range(6):
+        whole.learn_one()
+    first = learner(0)
+    for _ in range(3):
+        first.learn_one()
+    second = learner(1)
+    second.load_state_dict(first.state_dict())
+    for _ in range(3):
+        second.learn_one()
+    mine, theirs = whole.policy().state_dict(), second.policy().state_dict()
+    assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_windows_grow_over_the_first_third() -> None:
+    one = learner(iterations=9, first_window=4, window=10)
+    samples = [0]
+    for _ in range(9):
+        one.learn_one()
+        samples.append(one.samples)
+    windows = [(b - a) // N for a, b in itertools.pairwise(samples)]
+    assert windows[0] == 4 and windows[3:] == [10] * 6
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"window": 0}, {"learning_rate": float("nan")}, {"betas": [0.9, 1.5]}]
+)
+def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(RoboTSError, match=next(iter(wrong))):
+        APGConfig(**wrong)  # type: ignore[arg-type]

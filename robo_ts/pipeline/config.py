@@ -282,6 +282,12 @@ def _split(overrides: list[str]) -> tuple[list[str], str, str]:
             words.append(word)
     get_task(task)
     recipes = [p.stem for root in _roots(task) for p in (root / "recipe" / task).glob("*.yaml")]
+    if not recipes:
+        raise RoboTSError(
+            "a task with recipes",
+            f"{task}, which has none",
+            f"write recipe/{task}/default.yaml; the tasks of robo-ts bench need none",
+        )
     if recipe not in recipes:
         raise RoboTSError(f"a recipe of task {task}", repr(recipe), did_you_mean(recipe, recipes))
     return words, task, recipe

@@ -27,6 +27,7 @@ def test_training_changes_only_what_is_trained_on():
         (["foo=1"], "choose one of: checkpoint_seconds, distill"),
         (["task=quadroto"], "did you mean quadrotor"),
         (["recipe=smok"], "did you mean smoke"),
+        (["task=reacher"], "a task with recipes"),
         (["engine=gpu"], "cpu"),
         (["distill.loss=mee"], "did you mean mse"),
         (["teacher.gamma=abc"], "could not be converted to Float"),

@@ -107,8 +107,8 @@ def test_a_package_adds_a_task_through_an_entry_point(
     assert "juggling" in list_tasks()
     assert get_task("juggling").name == "juggling"
     make_env("juggling", 1, engine=engine).close()
-    run = compose_run(["task=juggling", "recipe=quick", "task.moving_reference=0.25"])
-    assert (run.config.teacher.num_envs, run.config.task.moving_reference) == (7, 0.25)
+    run = compose_run(["task=juggling", "recipe=quick", "task.references.langevin=0.25"])
+    assert (run.config.teacher.num_envs, run.config.task.references.langevin) == (7, 0.25)
     register_gymnasium()
     assert gymnasium.registry.pop("RoboTS/Juggling-v0").kwargs == {"task": "juggling"}
 

@@ -25,14 +25,14 @@ def test_observations_are_the_actors_groups_in_one_vector(make_quadrotor: MakeEn
     expected = torch.cat([plain_obs["proprioception"], plain_obs["privileged"]], dim=-1)
     assert obs.dtype == np.float32
     np.testing.assert_array_equal(obs, expected.numpy())
-    assert env.observation_space.shape == (37,)
+    assert env.observation_space.shape == (70,)
     assert env.action_space.shape == (4,)
 
 
 def test_chosen_groups_come_in_the_chosen_order(make_quadrotor: MakeEnv) -> None:
     task = make_quadrotor()
     obs = SB3Env(task, ["privileged", "proprioception"]).reset()
-    np.testing.assert_array_equal(obs[:, :15], task.observe()["privileged"].numpy())
+    np.testing.assert_array_equal(obs[:, :48], task.observe()["privileged"].numpy())
     assert SB3Env(task, ["proprioception"]).reset().shape == (4, 22)
 
 

@@ -14,9 +14,9 @@ def test_overrides_reach_their_dataclasses():
 
 
 def test_training_changes_only_what_is_trained_on():
-    run = compose_run(["training.reward.position=7", "task.moving_reference=0.25"])
+    run = compose_run(["training.reward.position=7", "task.references.langevin=0.25"])
     assert run.training_task.reward.position == 7
-    assert run.training_task.moving_reference == 0.25
+    assert run.training_task.references.langevin == 0.25
     assert run.config.task.reward.position == 1.0
 
 
@@ -24,7 +24,7 @@ def test_training_changes_only_what_is_trained_on():
     ("words", "said"),
     [
         (["teacher.iteratons=3"], "teacher.iterations"),
-        (["foo=1"], "choose one of: checkpoint_seconds, distill"),
+        (["foo=1"], "choose one of: apg, checkpoint_seconds, distill"),
         (["task=quadroto"], "did you mean quadrotor"),
         (["recipe=smok"], "did you mean smoke"),
         (["task=reacher"], "a task with recipes"),
@@ -44,7 +44,7 @@ def test_training_changes_only_what_is_trained_on():
         (["engine.nan_guard.every=0"], "nan_guard.every"),
         (["student.action_clip=-1"], "action_clip >= 0"),
         (["+foo=1"], "'foo'"),
-        (["++foo=1"], "choose one of: checkpoint_seconds, distill"),
+        (["++foo=1"], "choose one of: apg, checkpoint_seconds, distill"),
         (["+teacher.gama=1"], "teacher.gamma"),
         (["++distill.rollin.uni=step"], "distill.rollin.unit"),
         (["+training.reward.skale=1"], "training.reward.scale"),

@@ -32,7 +32,7 @@ def rows(folder: Path, stage: str) -> list[dict[str, Any]]:
 
 def test_a_distilled_student_goes_on_to_learn_from_reward(teacher: str, tmp_path: Path):
     words = [*QUICK, teacher, f"run_dir={tmp_path / 'r'}", "student.std=constant"]
-    tune = ["finetune=true", "reinforce.iterations=3", "reinforce.critic_warmup_iterations=1"]
+    tune = ["finetune=reward", "reinforce.iterations=3", "reinforce.critic_warmup_iterations=1"]
     adapt = ["reinforce.kl_adapt=success", "reinforce.kl_target=0.5", "reinforce.minibatches=2"]
     assert main(["distill", *words, *tune, *adapt]) == 0
     found = rows(tmp_path / "r", "finetune")
@@ -55,7 +55,7 @@ def test_a_teacher_without_the_distribution_the_kl_needs_is_refused_before_it_is
     bundle.save(tmp_path / "teacher")
     words = [*QUICK, f"teacher_bundle={tmp_path / 'teacher'}", "student.std=constant"]
     run = f"run_dir={tmp_path / 'r'}"
-    assert main(["distill", *words, run, "finetune=true"]) == 2
+    assert main(["distill", *words, run, "finetune=reward"]) == 2
     assert "a teacher with a standard deviation" in capsys.readouterr().err
     assert not (tmp_path / "r" / "student").exists()
 

@@ -114,7 +114,7 @@ def test_actions_act_after_their_delay(seconds: float, shares: tuple[float, ...]
     prompt.state = prompt.flight.state.join(delayed.rows)
     prompt.parameters = prompt.flight.parameters.join(delayed.constants)
     delayed.parameters[delayed.flight.parameters.slice("action_delay")] = 100.0 * seconds
-    older = [delayed.rows["action"]] * 2
+    older, action = [delayed.rows["action"]] * 2, torch.zeros(4, N)
     for _ in range(5):
         action = 2.0 * torch.rand(4, N) - 1.0
         acting = shares[0] * action + shares[1] * older[0] + shares[2] * older[1]

@@ -158,6 +158,6 @@ def test_a_spread_is_not_counted_twice() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"value": -1.0}, {"final": -0.5}, {"value": float("nan")}])
-def test_weights_are_not_negative(wrong: dict[str, float]) -> None:
+def test_weights_are_not_negative(wrong: dict[str, Any]) -> None:
     with pytest.raises(RoboTSError, match="schedule"):
         Schedule(**wrong)

@@ -25,10 +25,10 @@ run: install
 	$(BIN)/robo-ts pipeline task=quadrotor recipe=default
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-fast: install
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: install
 	$(BIN)/ruff check robo_ts envs scripts tests

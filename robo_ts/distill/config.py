@@ -47,6 +47,7 @@ class DistillConfig:
         ema: decay per update of the averaged student that is measured and exported; 0 is off.
         bf16: run forward passes of the update in bfloat16 (pays on GPUs with large encoders).
         evaluate_every: rounds between two closed-loop evaluations; 0 never.
+        privileged_student: let the student read groups that no robot has, as an experiment.
         rollin: who acts.
         dataset: which sequences are kept.
         augment: changes of images while learning.
@@ -75,12 +76,15 @@ class DistillConfig:
     ema: float = 0.0
     bf16: bool = False
     evaluate_every: int = 0
+    privileged_student: bool = False
     rollin: RollinConfig = field(default_factory=RollinConfig)
     dataset: DatasetConfig = field(default_factory=DatasetConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "distill", ("action_noise", "normalizer_iterations"))
+        check_not_negative(
+            self, "distill", ("action_noise", "normalizer_iterations", "evaluate_every")
+        )
         for name in (self.loss, *self.extra_losses):
             one_of("distill.loss", name, tuple(LOSSES))
         one_of("distill.label", self.label, LABELS)

@@ -135,7 +135,7 @@ class SequenceDataset:
         if size > config.budget_gb:
             raise RoboTSError(
                 f"a data set of at most {config.budget_gb:g} GiB (distill.dataset.budget_gb)",
-                f"{size:.2f} GiB",
+                f"{size:.3g} GiB",
                 "lower distill.dataset.window, num_envs or steps_per_iteration, or raise the "
                 "budget",
             )
@@ -192,9 +192,12 @@ class SequenceDataset:
         draw = (torch.rand(self.num_envs, generator=self.generator).double() * (count + 1)).long()
         slot = torch.where(count < self.capacity, count.long(), draw)
         kept = slot < self.capacity
-        source = torch.arange(self.num_envs)[kept] + self.capacity
+        source, slot = torch.arange(self.num_envs)[kept] + self.capacity, slot[kept]
+        # Where two draw one slot the later one stays; which of two writes wins is undefined.
+        latest = {int(place): index for index, place in enumerate(slot)}
+        chosen = torch.tensor(sorted(latest.values()), dtype=torch.long)
         device = self.round.device
-        source, slot = source.to(device), slot[kept].to(device)
+        source, slot = source[chosen].to(device), slot[chosen].to(device)
         for value in self._fields.values():
             value[:, slot] = value[:, source]
         for part in self._hidden:
@@ -243,7 +246,8 @@ class SequenceDataset:
         if self.earlier is None:
             return batch
         num = len(batch.slots)
-        old = min(round(self.config.earlier_share * num), num)
+        # At least one where there is room for both, so that small minibatches mix too.
+        old = min(max(round(self.config.earlier_share * num), int(num > 1)), num)
         if not old:
             return batch
         fields, hidden = self.earlier.draw(old, generator, self.round.device)

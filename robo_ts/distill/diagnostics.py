@@ -69,12 +69,11 @@ class Diagnostics:
         theirs = 0.0 if label.std is None else label.std.square().mean(dim=-1)
         self._gap += torch.where(valid, own - theirs, 0.0).sum() / count
 
-    def episodes(self, extras: dict[str, Any]) -> None:
-        """Episodes that ended, when the environment judges them (``extras['episode']``)."""
-        if "episode" in extras and "success" in extras["episode"]:
-            success = extras["episode"]["success"]
+    def episodes(self, success: Tensor | None) -> None:
+        """Episodes that ended, where the environment judges them: 1 or 0 each."""
+        if success is not None:
             self._episodes += success.numel()
-            self._successes += success.float().sum()
+            self._successes += success.sum()
 
     def read(self, hidden: Hidden) -> dict[str, float]:
         """Everything as plain numbers.
@@ -120,7 +119,8 @@ class Alarm:
 
     def rings(self, measured: dict[str, float]) -> bool:
         """Take in one round; rounds in which the teacher acts or no episode ends do not count."""
-        if "success" not in measured or measured["teacher_acts"] > 0.0:
+        learnt = "success" in measured and "loss" in measured
+        if not learnt or measured["teacher_acts"] > 0.0:
             return False
         self._rows.append((measured["loss"], measured["success"], measured["episodes"]))
         if len(self._rows) < 2 * self.span:

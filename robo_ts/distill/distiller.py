@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from robo_ts.distill.gate import Gate, action_distance
 from robo_ts.distill.heads import Heads
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import LOSSES
+from robo_ts.distill.outcomes import ended_well, outcomes
 from robo_ts.distill.preflight import check, judge_of
 from robo_ts.distill.rollin import Rollin
 from robo_ts.distill.teachers import Teacher
@@ -116,13 +118,15 @@ class Distiller:
     def learn_one(self) -> dict[str, float]:
         """One round: gather, update. Returns its measurements."""
         measured = self._gather()
-        if not self.dataset.labels():
+        labels = self.dataset.labels()
+        if not labels and not self.gate.is_spent:
             raise RoboTSError(
                 "labels that may be learnt from",
                 f"none in {len(self.dataset)} sequences",
                 "look at label.valid of the teacher, distill.episodes and the gate",
             )
-        measured |= self.updater.run(self.dataset, self.iteration, self.averaged)
+        if labels:  # else the budget of labels is spent, and the student stays as it is
+            measured |= self.updater.run(self.dataset, self.iteration, self.averaged)
         self.iteration += 1
         threshold = self.gate.update(self.iteration)
         if threshold is not None:
@@ -143,12 +147,15 @@ class Distiller:
         self.rollin.begin(self.iteration)
         self.dataset.begin(self.hidden)
         unsure = torch.zeros(self.env.num_envs, device=self.device)
-        wrong = torch.zeros_like(unsure)
+        wrong, judged = torch.zeros_like(unsure), torch.zeros_like(unsure)
         validated = torch.zeros((), device=self.device)
         ends: list[tuple[Tensor, Tensor]] = []
+        memory = self.hidden
         for step in range(config.steps_per_iteration):
             own, self.hidden = student.run(self.obs, self.hidden)
-            label = self._label(own)
+            memory = self.hidden
+            said = self._said(own)
+            label = self._drawn(said)
             clipped = student.clip(own.action)
             foreseen = self.updater.heads.predicted_failure(own.latent)
             shut = self.gate.step(own, clipped, label, foreseen)
@@ -156,19 +163,21 @@ class Distiller:
             validated += right.float().mean()
             over = shut if config.rollin.gate.takes_over else torch.zeros_like(shut)
             valid = self._asked(label, shut)
+            diagnostics.step(own, said, self.rollin.teacher_acts, over, valid)
             action = self.rollin.choose(student.clip(self._noisy(own.action)), label.action, over)
-            diagnostics.step(own, label, self.rollin.teacher_acts, over, valid)
             self.dataset.add(step, self._row(label, valid))
             distance = action_distance(clipped, label.action)
             unsure += distance if own.std is None else own.std.mean(dim=-1)
             wrong += torch.where(valid, distance, 0.0)
+            judged += valid
             self.obs, _, dones, extras = self.env.step(action)
-            self._after(dones.bool())
-            diagnostics.episodes(extras)
+            # A copy: environments may use one buffer for all steps.
+            self._after(dones.bool().clone())
+            diagnostics.episodes(ended_well(extras, self.starts))
             if self._judges:
-                ends.append((self.starts, _successes(extras, self.starts)))
-        self._finish(unsure, wrong, ends)
-        measured = diagnostics.read(self.hidden)
+                ends.append((self.starts, outcomes(extras, self.starts)))
+        self._finish(unsure, wrong / judged, ends)
+        measured = diagnostics.read(memory)
         if config.rollin.gate.validated:
             measured["validated"] = float(validated) / config.steps_per_iteration
         return measured
@@ -181,14 +190,26 @@ class Distiller:
         self.rollin.reset(done)
         self.gate.reset(done)
 
-    def _label(self, own: Output) -> Label:
+    def _said(self, own: Output) -> Label:
+        """The teacher's word; where it has none, which may be written as NaN, the student's own
+        action stands in, for the worlds to go on with."""
         label = self.teacher.label(self.obs, own)
-        if self.config.label == "sample" and label.std is not None:
-            noise = torch.randn(
-                label.action.shape, generator=self.device_generator, device=self.device
-            )
-            label.action = label.action + label.std * noise
-        return label
+        if label.valid is None:
+            return label
+        there = label.valid[:, None]
+        return Label(
+            torch.where(there, label.action, self.student.clip(own.action)),
+            label.valid,
+            None if label.std is None else torch.where(there, label.std, 1.0),
+            None if label.latent is None else torch.where(there, label.latent, 0.0),
+        )
+
+    def _drawn(self, label: Label) -> Label:
+        """The label to learn: the mean, or a draw from the teacher's distribution."""
+        if self.config.label != "sample" or label.std is None:
+            return label
+        noise = torch.randn(label.action.shape, generator=self.device_generator, device=self.device)
+        return replace(label, action=label.action + label.std * noise)
 
     def _asked(self, label: Label, shut: Tensor) -> Tensor:
         """Which labels may be learnt from: valid ones, and those the gate asked for."""
@@ -211,12 +232,14 @@ class Distiller:
         if gate.kind != "sag" and not gate.validated:
             return label, nowhere
         judge = judge_of(self.env)
-        if judge is None:
-            right = action_distance(clipped, label.action) <= gate.tolerance
-        else:
+        known = torch.ones_like(shut)
+        if judge is not None:
             right = judge(clipped)
+        else:
+            known = known if label.valid is None else label.valid
+            right = known & (action_distance(clipped, label.action) <= gate.tolerance)
         if gate.kind == "sag":
-            outcome = torch.where(right, 1, -1) * shut
+            outcome = torch.where(right, 1, -1) * (shut & known)
             self.gate.record(self.gate.uncertainty(own, clipped, label), outcome, shut)
         if not gate.validated:
             return label, nowhere
@@ -259,8 +282,9 @@ class Distiller:
             elif config.episodes == "failures":
                 rollout.valid.logical_and_(outcome <= 0)
         steps = config.steps_per_iteration
-        right = wrong / steps <= config.rollin.gate.tolerance
-        self.dataset.end(unsure / steps, torch.where(right, 1.0, -1.0))
+        outcome = torch.where(wrong <= config.rollin.gate.tolerance, 1.0, -1.0)
+        # Nobody judged a world without labels: its mean error is not a number.
+        self.dataset.end(unsure / steps, torch.where(wrong.isnan(), 0.0, outcome))
         if self.iteration < config.normalizer_iterations:
             if self.student.config.normalize and self.student.spec.vectors():
                 self.student.normalizer.update(  # type: ignore[operator]
@@ -327,15 +351,6 @@ class Distiller:
         self.obs = self.env.get_observations()
         self.hidden = self.student.initial_state(self.env.num_envs)
         self._after(everywhere)
-
-
-def _successes(extras: dict[str, Any], done: Tensor) -> Tensor:
-    """1 where an episode succeeded, -1 where it failed, 0 where nobody knows, ``(num_envs,)``."""
-    outcome = torch.zeros(len(done), device=done.device)
-    if "episode" in extras and "success" in extras["episode"]:
-        ids = torch.nonzero(done).flatten()
-        outcome[ids] = torch.where(extras["episode"]["success"].bool(), 1.0, -1.0)
-    return outcome
 
 
 def _spread_outcomes(outcome: Tensor, ends: Sequence[tuple[Tensor, Tensor]]) -> None:

@@ -38,6 +38,14 @@ class Gate:
         """Whether the teacher never takes over."""
         return self.config.kind == "none"
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether labels are asked for by budget, and the budget is used up."""
+        budget = self.config.sag.budget
+        if self.sag is None or not self.config.labels or budget is None:
+            return False
+        return self.sag.spent >= budget
+
     def step(
         self, student: Output, clipped: Tensor, label: Label, failure: Tensor | None
     ) -> Tensor:

@@ -34,6 +34,13 @@ def check(
         RoboTSError: for a student or teacher that does not fit the environment or the losses.
     """
     own = _ask_student(env, student, obs)
+    deployable = student.spec.privileged()
+    if deployable and not config.privileged_student:
+        raise RoboTSError(
+            "a student that reads deployable groups only",
+            f"one that reads {', '.join(deployable)}",
+            "leave these groups out, or set distill.privileged_student=true for an experiment",
+        )
     label, again = (_ask_teacher(teacher, obs, own) for _ in range(2))
     _check_label(label, env)
     if config.label == "mean" and not torch.equal(_known(label), _known(again)):
@@ -120,20 +127,31 @@ def _ask_student(env: VecEnv, student: Policy, obs: TensorDict) -> Output:
 
 def _ask_teacher(teacher: Teacher, obs: TensorDict, own: Output) -> Label:
     """Its word, after which its memory is as it was."""
-    before = copy.deepcopy(teacher.state_dict())
     try:
+        before = copy.deepcopy(teacher.state_dict())
         label = teacher.label(obs, own)
+        teacher.load_state_dict(before)
     except RoboTSError as error:
         raise RoboTSError(f"for the teacher {error.expected}", error.got, error.fix) from error
-    teacher.load_state_dict(before)
+    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
+        raise RoboTSError(
+            "a teacher with label(obs, student), reset, state_dict and load_state_dict, made for "
+            "this environment",
+            f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
+            "look at its inputs, its number of worlds and, of several teachers, at each one's "
+            "action size",
+        ) from error
     return label
 
 
 def _check_label(label: Label, env: VecEnv) -> None:
     shape = (env.num_envs, env.num_actions)
-    if label.valid is not None and tuple(label.valid.shape) != shape[:1]:
+    valid = label.valid
+    if valid is not None and (tuple(valid.shape) != shape[:1] or valid.dtype != torch.bool):
         raise RoboTSError(
-            f"label.valid of shape {shape[:1]}", f"{tuple(label.valid.shape)}", "mend the teacher"
+            f"label.valid of shape {shape[:1]}, bool",
+            f"{tuple(valid.shape)}, {valid.dtype}",
+            "mend the teacher",
         )
     for name, value in (("actions", label.action), ("standard deviations", label.std)):
         if value is None:
@@ -144,6 +162,8 @@ def _check_label(label: Label, env: VecEnv) -> None:
                 f"{tuple(value.shape)}",
                 "give a teacher of this task",
             )
+        if value.dtype != torch.float32:
+            raise RoboTSError(f"float32 {name} of the teacher", str(value.dtype), "call .float()")
         finite = torch.isfinite(value).all(dim=-1)
         if label.valid is not None:
             finite = finite | ~label.valid
@@ -163,8 +183,15 @@ def _check_label(label: Label, env: VecEnv) -> None:
 
 def _check_losses(label: Label, student: Policy, config: DistillConfig) -> None:
     names = [config.loss, *config.extra_losses]
-    if any(LOSSES[name].teacher_std for name in names) or config.label == "sample":
+    told = any(LOSSES[name].teacher_std for name in names)
+    if told or config.label == "sample":
         _need(label.std is not None, config, "a teacher with a standard deviation")
+    if told and config.label == "sample":
+        raise RoboTSError(
+            f"distill.label=mean for loss {names}, which knows the teacher's spread itself",
+            "label=sample, which would count it twice",
+            "set distill.label=mean, or loss=nll to learn from draws",
+        )
     gate = config.rollin.gate
     sure = gate.kind == "std" or (gate.kind == "sag" and gate.signal == "std")
     if any(LOSSES[name].student_std for name in names) or sure:
@@ -179,7 +206,8 @@ def _need(there: bool, config: DistillConfig, what: str) -> None:
             f"{what}, which loss {[config.loss, *config.extra_losses]}, label {config.label!r} or "
             f"gate {config.rollin.gate.kind!r} needs",
             "one without",
-            "set student.std=state, give a teacher with a distribution, or choose loss=mse",
+            "set student.std=state for the student, teach a teacher anew (robo-ts teach keeps its "
+            "distribution) for the teacher, or choose loss=mse",
         )
 
 

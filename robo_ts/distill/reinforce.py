@@ -17,6 +17,7 @@ from torch import Tensor
 
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import gaussian_kl, masked_mean
+from robo_ts.distill.outcomes import ended_well, outcomes
 from robo_ts.distill.preflight import check_reward
 from robo_ts.distill.reinforce_batch import (
     Batch,
@@ -24,7 +25,6 @@ from robo_ts.distill.reinforce_batch import (
     log_prob,
     not_succeeded,
     stacked,
-    successes,
 )
 from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.distill.teachers import Teacher
@@ -145,17 +145,18 @@ class Reinforcer:
                 **_word(label),
             }
             self.obs, reward, dones, extras = self.env.step(self.student.clip(action))
-            done = dones.bool()
-            reward = reward.reshape(-1)
+            # Copies: environments may use one buffer for all steps.
+            done, reward = dones.bool().clone(), reward.reshape(-1).clone()
             self.earned += reward
             finished["return"].append(self.earned[done])
             self.earned = torch.where(done, 0.0, self.earned)
             if "time_outs" in extras:  # the episode would have gone on: as rsl_rl bootstraps
                 reward = reward + self.config.gamma * value[:, 0] * extras["time_outs"].float()
             rows.append(row | {"reward": reward, "done": done})
-            ends.append(successes(extras, done))
-            if "episode" in extras:
-                finished["success"].append(extras["episode"]["success"].float())
+            ends.append(outcomes(extras, done).clamp_min(0.0))
+            ended = ended_well(extras, done)
+            if ended is not None:
+                finished["success"].append(ended)
             self.starts = done
             self.hidden = self.student.reset_state(self.hidden, done)
             self.critic_hidden = self.critic.reset_state(self.critic_hidden, done)

@@ -60,14 +60,6 @@ def known(label: Label) -> Tensor:
     return torch.ones(len(label.action), dtype=torch.bool, device=label.action.device)
 
 
-def successes(extras: dict[str, Any], done: Tensor) -> Tensor:
-    """1 where an episode ended well, else 0, ``(num_envs,)``."""
-    outcome = torch.zeros(len(done), device=done.device)
-    if "episode" in extras:
-        outcome[torch.nonzero(done).flatten()] = extras["episode"]["success"].float()
-    return outcome
-
-
 def not_succeeded(rows: list[dict[str, Any]], ends: list[Tensor]) -> Tensor:
     """0 on the steps of episodes known to have succeeded, else 1, ``(time, num_envs)``."""
     carried = torch.zeros_like(ends[-1])

@@ -43,7 +43,8 @@ class SagConfig:
         imputations: random completions of the unknown outcomes (n_rep).
         history: newest decisions kept. Of an update's decisions at most a fair share for
             ``least_updates`` stays, drawn at random: the last steps alone would be a biased view.
-        budget: questions in all, or None for no limit.
+        budget: questions in all, of each process, or None for no limit. It bounds labels with
+            ``gate.labels``, else only how often the teacher takes over.
     """
 
     target: str = "sensitivity"

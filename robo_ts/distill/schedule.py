@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robo_ts.checks import check_finite
+from robo_ts.checks import check_not_negative
 from robo_ts.errors import RoboTSError, did_you_mean
 
 SHAPES = ("constant", "linear", "exponential")
@@ -30,7 +30,7 @@ class Schedule:
     shape: str = "constant"
 
     def __post_init__(self) -> None:
-        check_finite(self, "schedule")
+        check_not_negative(self, "schedule", ("value", "final"))
         if self.shape not in SHAPES:
             raise RoboTSError(
                 f"a schedule among {', '.join(SHAPES)}",

@@ -16,7 +16,7 @@ from robo_ts.distill import Distiller, PolicyTeacher
 from robo_ts.distill.preflight import check_reward
 from robo_ts.distill.reinforce import Reinforcer, pulls
 from robo_ts.distill.replay import save_data
-from robo_ts.distributed import agreed, all_mean, rank, world_size
+from robo_ts.distributed import agreed, all_mean, rank, wait_for_all, world_size
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.env.differentiable import DifferentiableEnv
@@ -192,8 +192,11 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     """Make the student of the run's teacher and save its bundle."""
     if folder.is_done("student"):
         return folder.result("student")
-    if run.config.teacher_bundle and world_size() == 1:
-        teach(run, folder)  # takes the given bundle, through the gate like any other
+    if run.config.teacher_bundle and not folder.is_done("teacher"):
+        if rank() == 0:
+            teach(run, folder)  # takes the given bundle, through the gate like any other
+        else:
+            wait_for_all()  # until its stage is finished
     begun = time.monotonic()
     folder.result("teacher")
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed

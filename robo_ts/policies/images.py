@@ -28,7 +28,8 @@ class ImageEncoder(nn.Module):
         before, height, width = shape
         for index, after in enumerate(channels):
             kernel = 5 if index == 0 else 3
-            layers += [nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2), nn.ReLU()]
+            layers += [nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2)]
+            layers += [nn.ReLU(inplace=True)]
             before, height, width = after, math.ceil(height / 2), math.ceil(width / 2)
         if min(height, width) < 2:
             raise RoboTSError(

@@ -95,11 +95,16 @@ def test_s_aware_gating_asks_for_less_and_finds_a_threshold() -> None:
     assert "gate_threshold" in end
 
 
+@torch.no_grad()
 def test_plans_found_right_become_data() -> None:
     gate = GateConfig(kind="action", bound=1e-9, takes_over=False, tolerance=10.0, validated=True)
-    distiller = make(rollin=RollinConfig(warmup_iterations=0, gate=gate))
-    measured = distiller.learn_one()
-    assert measured["action_error"] == 0.0  # every label is the student's own plan
+    distiller = make(rollin=RollinConfig(warmup_iterations=0, gate=gate), normalizer_iterations=0)
+    measured = distiller._gather()
+    kept = distiller.dataset.newest()
+    plans, _ = distiller.student.sequence(kept.obs, kept.hidden, kept.starts)
+    assert torch.allclose(kept.label, plans, atol=1e-6)  # every label is the student's own plan
+    assert measured["validated"] == 1.0
+    assert measured["action_error"] > 0.1  # and the teacher would have said something else
 
 
 class Judging(Chase):

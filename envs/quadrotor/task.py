@@ -56,6 +56,26 @@ class Quadrotor(TaskEnv):
         "tumbling",
         "inaccurate",
     )
+    kept: ClassVar[tuple[str, ...]] = (
+        "position",
+        "quaternion",
+        "velocity",
+        "angular_velocity",
+        "rotor_speed",
+        "action",
+        "action_change",
+        "curve",
+        "_rising",
+        "_falling",
+        "arm",
+        "_parameters",
+        "path",
+        "moving",
+        "_late_error",
+        "_late_steps",
+        "_terminated_by",
+        "_success_ever",
+    )
 
     def __init__(
         self,
@@ -239,45 +259,9 @@ class Quadrotor(TaskEnv):
         }
 
     def action_contract(self) -> dict[str, Any]:
-        return {
-            "names": list(ROTORS),
-            "meaning": "rotor speed set point; -1 is stopped, 1 is full speed",
-            "unit": "1",
-            "low": [-1.0] * 4,
-            "high": [1.0] * 4,
-            "rate_hz": 1.0 / self.step_dt,
-        }
-
-    def _task_state(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:
-        for name in _KEPT:
-            setattr(self, name, state[name])
+        return self._unit_actions(ROTORS, "rotor speed set point; -1 is stopped, 1 is full speed")
 
 
 def hover(env: TaskEnv, obs: TensorDict) -> Tensor:
     """The throttle that carries each drone's weight; it drifts off, tilted as it began."""
     return obs["privileged"][:, env.spec["privileged"].slices()["hover_action"]].expand(-1, 4)
-
-
-_KEPT = (
-    "position",
-    "quaternion",
-    "velocity",
-    "angular_velocity",
-    "rotor_speed",
-    "action",
-    "action_change",
-    "curve",
-    "_rising",
-    "_falling",
-    "arm",
-    "_parameters",
-    "path",
-    "moving",
-    "_late_error",
-    "_late_steps",
-    "_terminated_by",
-    "_success_ever",
-)

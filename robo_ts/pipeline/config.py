@@ -15,10 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from robo_ts.checks import check_finite, check_not_negative
+from robo_ts.checks import check_at_least_one, check_finite, check_not_negative, check_one_of
 from robo_ts.distill import DistillConfig
 from robo_ts.distill.reinforce_config import ReinforceConfig
-from robo_ts.distill.settings import one_of
 from robo_ts.env import ObservationSpec, get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
@@ -67,7 +66,7 @@ class StudentConfig(PolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("student.kind", self.kind, KINDS)
+        check_one_of("student.kind", self.kind, KINDS)
 
     def build(self, spec: ObservationSpec, teacher: Policy, num_actions: int) -> Policy:
         """An untrained student that reads ``spec``."""
@@ -94,9 +93,7 @@ class ExportConfig:
 
     def __post_init__(self) -> None:
         check_finite(self, "export")
-        for name in ("steps", "num_envs"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"export.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(self, "export", ("steps", "num_envs"))
         if not self.tolerance > 0.0:
             raise RoboTSError("export.tolerance > 0", str(self.tolerance), "raise it")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from robo_ts.errors import RoboTSError
+from robo_ts.errors import RoboTSError, did_you_mean
 
 
 def check_finite(settings: Any, group: str = "") -> None:
@@ -45,6 +45,21 @@ def check_shares(settings: Any, group: str, names: Iterable[str]) -> None:
     for name in names:
         if not 0.0 <= getattr(settings, name) <= 1.0:
             raise _outside(settings, group, name, "in [0, 1]", "give a share")
+
+
+def check_at_least_one(settings: Any, group: str, names: Iterable[str]) -> None:
+    """Raise unless the named whole numbers are at least one."""
+    for name in names:
+        if getattr(settings, name) < 1:
+            raise _outside(settings, group, name, ">= 1", "raise it")
+
+
+def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
+    """Raise unless ``value`` is among ``known``."""
+    if value not in known:
+        raise RoboTSError(
+            f"{name} among {', '.join(known)}", repr(value), did_you_mean(value, known)
+        )
 
 
 def _outside(settings: Any, group: str, name: str, where: str, fix: str) -> RoboTSError:

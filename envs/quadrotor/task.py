@@ -35,6 +35,19 @@ class Quadrotor(TaskEnv):
         "tumbling",
         "inaccurate",
     )
+    kept: ClassVar[tuple[str, ...]] = (
+        "state",
+        "parameters",
+        "constants",
+        "arm",
+        "mass",
+        "inertia",
+        "action_change",
+        "_late_error",
+        "_late_steps",
+        "_terminated_by",
+        "_success_ever",
+    )
 
     def __init__(
         self,
@@ -189,21 +202,7 @@ class Quadrotor(TaskEnv):
         return (p["langevin"] > 0) | p["first"].any(dim=0) | p["jump"].any(dim=0)
 
     def action_contract(self) -> dict[str, Any]:
-        return {
-            "names": list(ROTORS),
-            "meaning": "rotor speed set point; -1 is stopped, 1 is full speed",
-            "unit": "1",
-            "low": [-1.0] * 4,
-            "high": [1.0] * 4,
-            "rate_hz": 1.0 / self.step_dt,
-        }
-
-    def _task_state(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:
-        for name in _KEPT:
-            setattr(self, name, state[name])
+        return self._unit_actions(ROTORS, "rotor speed set point; -1 is stopped, 1 is full speed")
 
 
 def hover(env: TaskEnv, obs: TensorDict) -> Tensor:
@@ -213,18 +212,3 @@ def hover(env: TaskEnv, obs: TensorDict) -> Tensor:
 
 def _stack(components: Any) -> Tensor:
     return components if isinstance(components, Tensor) else torch.stack(components)
-
-
-_KEPT = (
-    "state",
-    "parameters",
-    "constants",
-    "arm",
-    "mass",
-    "inertia",
-    "action_change",
-    "_late_error",
-    "_late_steps",
-    "_terminated_by",
-    "_success_ever",
-)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_not_negative
+from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of, check_positive
 from robo_ts.distill.augment import AugmentConfig
 from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.schedule import Schedule
-from robo_ts.distill.settings import DatasetConfig, GateConfig, RollinConfig, one_of
+from robo_ts.distill.settings import DatasetConfig, GateConfig, RollinConfig
 from robo_ts.errors import RoboTSError
 
 LABELS = ("mean", "sample")
@@ -86,28 +86,28 @@ class DistillConfig:
             self, "distill", ("action_noise", "normalizer_iterations", "evaluate_every")
         )
         for name in (self.loss, *self.extra_losses):
-            one_of("distill.loss", name, tuple(LOSSES))
-        one_of("distill.label", self.label, LABELS)
-        one_of("distill.episodes", self.episodes, EPISODES)
-        for name in (
-            "num_envs",
-            "iterations",
-            "steps_per_iteration",
-            "bptt_length",
-            "epochs",
-            "minibatches",
-        ):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"distill.{name} >= 1", str(getattr(self, name)), "raise it")
+            check_one_of("distill.loss", name, tuple(LOSSES))
+        check_one_of("distill.label", self.label, LABELS)
+        check_one_of("distill.episodes", self.episodes, EPISODES)
+        check_at_least_one(
+            self,
+            "distill",
+            (
+                "num_envs",
+                "iterations",
+                "steps_per_iteration",
+                "bptt_length",
+                "epochs",
+                "minibatches",
+            ),
+        )
         if self.bptt_length > self.steps_per_iteration:
             raise RoboTSError(
                 f"distill.bptt_length <= steps_per_iteration ({self.steps_per_iteration})",
                 str(self.bptt_length),
                 "gather longer sequences or back-propagate through shorter ones",
             )
-        for name in ("learning_rate", "final_learning_rate", "max_grad_norm"):
-            if not getattr(self, name) > 0.0:
-                raise RoboTSError(f"distill.{name} > 0", str(getattr(self, name)), "raise it")
+        check_positive(self, "distill", ("learning_rate", "final_learning_rate", "max_grad_norm"))
         if not 0 <= self.burn_in < self.bptt_length:
             raise RoboTSError(
                 f"distill.burn_in in [0, {self.bptt_length})", str(self.burn_in), "shorten it"

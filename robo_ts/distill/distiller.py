@@ -213,11 +213,9 @@ class Distiller:
 
     def _asked(self, label: Label, shut: Tensor) -> Tensor:
         """Which labels may be learnt from: valid ones, and those the gate asked for."""
-        valid = label.valid
-        if valid is None:
-            valid = torch.ones_like(self.starts)
         gate = self.config.rollin.gate
-        return valid & shut if gate.kind != "none" and gate.labels else valid
+        asked = gate.kind != "none" and gate.labels
+        return label.known & shut if asked else label.known
 
     def _validated(
         self, label: Label, own: Output, clipped: Tensor, shut: Tensor
@@ -232,11 +230,10 @@ class Distiller:
         if gate.kind != "sag" and not gate.validated:
             return label, nowhere
         judge = judge_of(self.env)
-        known = torch.ones_like(shut)
         if judge is not None:
-            right = judge(clipped)
+            known, right = torch.ones_like(shut), judge(clipped)
         else:
-            known = known if label.valid is None else label.valid
+            known = label.known
             right = known & (action_distance(clipped, label.action) <= gate.tolerance)
         if gate.kind == "sag":
             outcome = torch.where(right, 1, -1) * (shut & known)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 
@@ -24,3 +25,10 @@ class Label:
     valid: Tensor | None = None
     std: Tensor | None = None
     latent: Tensor | None = None
+
+    @property
+    def known(self) -> Tensor:
+        """Where there is a word to learn from, ``(num_envs,)`` bool."""
+        if self.valid is not None:
+            return self.valid
+        return torch.ones(len(self.action), dtype=torch.bool, device=self.action.device)

@@ -43,7 +43,9 @@ def check(
         )
     label, again = (_ask_teacher(teacher, obs, own) for _ in range(2))
     _check_label(label, env)
-    if config.label == "mean" and not torch.equal(_known(label), _known(again)):
+    if config.label == "mean" and not torch.equal(
+        label.action[label.known], again.action[again.known]
+    ):
         raise RoboTSError(
             "a deterministic teacher (distill.label=mean)",
             "one that answers the same question with two different actions",
@@ -164,9 +166,7 @@ def _check_label(label: Label, env: VecEnv) -> None:
             )
         if value.dtype != torch.float32:
             raise RoboTSError(f"float32 {name} of the teacher", str(value.dtype), "call .float()")
-        finite = torch.isfinite(value).all(dim=-1)
-        if label.valid is not None:
-            finite = finite | ~label.valid
+        finite = torch.isfinite(value).all(dim=-1) | ~label.known
         if not bool(finite.all()):
             raise RoboTSError(
                 f"finite {name} of the teacher",
@@ -174,7 +174,7 @@ def _check_label(label: Label, env: VecEnv) -> None:
                 "look at the teacher's inputs and normaliser, or mark these labels as not valid",
             )
     if label.std is not None:
-        std = label.std if label.valid is None else label.std[label.valid]
+        std = label.std[label.known]
         if not bool((std > 0).all()):
             raise RoboTSError(
                 "positive standard deviations of the teacher", f"{float(std.min())}", "mend it"
@@ -209,9 +209,3 @@ def _need(there: bool, config: DistillConfig, what: str) -> None:
             "set student.std=state for the student, teach a teacher anew (robo-ts teach keeps its "
             "distribution) for the teacher, or choose loss=mse",
         )
-
-
-def _known(label: Label) -> Tensor:
-    if label.valid is None:
-        return label.action
-    return label.action[label.valid]

@@ -21,7 +21,6 @@ from robo_ts.distill.outcomes import ended_well, outcomes
 from robo_ts.distill.preflight import check_reward
 from robo_ts.distill.reinforce_batch import (
     Batch,
-    known,
     log_prob,
     not_succeeded,
     stacked,
@@ -346,7 +345,7 @@ def _word(label: Label) -> dict[str, Tensor]:
     """The teacher's word; where it may not be learnt from a plain one, for it may be NaN, whose
     gradient a mask does not stop."""
     assert label.std is not None, "checked before training starts"
-    valid = known(label)
+    valid = label.known
     action = torch.where(valid[:, None], label.action, 0.0)
     std = torch.where(valid[:, None], label.std, 1.0)
     return {"label": action, "label_std": std, "valid": valid}

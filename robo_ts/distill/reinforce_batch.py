@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from robo_ts.distill.labels import Label
 from robo_ts.policies.policy import Output
 
 
@@ -51,13 +50,6 @@ def log_prob(own: Output, action: Tensor) -> Tensor:
     assert own.std is not None
     z = (action - own.action) / own.std
     return (-0.5 * z.square() - own.std.log() - 0.5 * math.log(2.0 * math.pi)).sum(dim=-1)
-
-
-def known(label: Label) -> Tensor:
-    """Where the label may be learnt from, ``(num_envs,)`` bool."""
-    if label.valid is not None:
-        return label.valid
-    return torch.ones(len(label.action), dtype=torch.bool, device=label.action.device)
 
 
 def not_succeeded(rows: list[dict[str, Any]], ends: list[Tensor]) -> Tensor:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_finite
+from robo_ts.checks import check_at_least_one, check_finite, check_one_of, check_positive
 from robo_ts.distill.schedule import Schedule
-from robo_ts.distill.settings import one_of
 from robo_ts.errors import RoboTSError
 
 MASKS = ("none", "advantage", "success")
@@ -76,16 +75,18 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         check_finite(self, "reinforce")
-        one_of("reinforce.mask", self.mask, MASKS)
-        one_of("reinforce.kl_adapt", self.kl_adapt, ADAPTS)
+        check_one_of("reinforce.mask", self.mask, MASKS)
+        check_one_of("reinforce.kl_adapt", self.kl_adapt, ADAPTS)
         if not self.kl_rate > 0.0:
             raise RoboTSError("reinforce.kl_rate > 0", str(self.kl_rate), "raise it")
-        for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"reinforce.{name} >= 1", str(getattr(self, name)), "raise it")
-        for name in ("learning_rate", "final_learning_rate", "clip", "max_grad_norm"):
-            if not getattr(self, name) > 0.0:
-                raise RoboTSError(f"reinforce.{name} > 0", str(getattr(self, name)), "raise it")
+        check_at_least_one(
+            self,
+            "reinforce",
+            ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"),
+        )
+        check_positive(
+            self, "reinforce", ("learning_rate", "final_learning_rate", "clip", "max_grad_norm")
+        )
         for name in ("gamma", "lam"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise RoboTSError(f"reinforce.{name} in (0, 1]", str(getattr(self, name)), "mend")

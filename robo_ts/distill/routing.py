@@ -44,7 +44,7 @@ class RoutedTeacher:
             )
         return Label(
             _pick([label.action for label in labels], index),
-            _pick([_valid(label) for label in labels], index),
+            _pick([label.known for label in labels], index),
             _pick_all([label.std for label in labels], index),
             _pick_all([label.latent for label in labels], index),
         )
@@ -108,12 +108,6 @@ def most_probable(obs: TensorDict, student: Output, labels: list[Label]) -> Tens
     std = 1.0 if student.std is None else student.std
     distance = [((label.action - student.action) / std).square().sum(dim=-1) for label in labels]
     return torch.stack(distance).argmin(dim=0)
-
-
-def _valid(label: Label) -> Tensor:
-    if label.valid is not None:
-        return label.valid
-    return torch.ones(len(label.action), dtype=torch.bool, device=label.action.device)
 
 
 def _pick(values: list[Tensor], index: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from robo_ts.checks import check_finite
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.checks import check_at_least_one, check_finite, check_one_of
+from robo_ts.errors import RoboTSError
 from robo_ts.seeds import derive
 
 Floats = NDArray[np.float64]
@@ -58,12 +58,7 @@ class SagConfig:
 
     def __post_init__(self) -> None:
         check_finite(self, "sag")
-        if self.target not in TARGETS:
-            raise RoboTSError(
-                f"sag.target among {', '.join(TARGETS)}",
-                repr(self.target),
-                did_you_mean(self.target, TARGETS),
-            )
+        check_one_of("sag.target", self.target, TARGETS)
         if not 0.0 <= self.random_share < 1.0:
             raise RoboTSError("sag.random_share in [0, 1)", str(self.random_share), "lower it")
         most = 1.0 - self.random_share if self.target == "specificity" else 1.0
@@ -73,9 +68,7 @@ class SagConfig:
                 str(self.value),
                 "give a share; random questions alone cost specificity sag.random_share",
             )
-        for name in ("least_relevant", "least_updates", "imputations"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"sag.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(self, "sag", ("least_relevant", "least_updates", "imputations"))
         if self.history <= self.least_relevant:
             raise RoboTSError(
                 f"sag.history > least_relevant ({self.least_relevant})", str(self.history), "raise"

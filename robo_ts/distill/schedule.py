@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robo_ts.checks import check_not_negative
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.checks import check_not_negative, check_one_of
+from robo_ts.errors import RoboTSError
 
 SHAPES = ("constant", "linear", "exponential")
 
@@ -31,12 +31,7 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check_not_negative(self, "schedule", ("value", "final"))
-        if self.shape not in SHAPES:
-            raise RoboTSError(
-                f"a schedule among {', '.join(SHAPES)}",
-                repr(self.shape),
-                did_you_mean(self.shape, SHAPES),
-            )
+        check_one_of("a schedule", self.shape, SHAPES)
         if self.iterations < 1 or self.begin < 0:
             raise RoboTSError(
                 "a schedule with iterations >= 1 and begin >= 0",

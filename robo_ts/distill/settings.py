@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_finite, check_not_negative
+from robo_ts.checks import check_finite, check_not_negative, check_one_of
 from robo_ts.distill.pier import PierConfig
 from robo_ts.distill.sag import SagConfig
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.errors import RoboTSError
 
 UNITS = ("step", "episode")
 BETAS = ("constant", "linear", "exponential")
@@ -51,8 +51,8 @@ class GateConfig:
 
     def __post_init__(self) -> None:
         check_finite(self, "gate")
-        one_of("gate.kind", self.kind, GATES)
-        one_of("gate.signal", self.signal, SIGNALS)
+        check_one_of("gate.kind", self.kind, GATES)
+        check_one_of("gate.signal", self.signal, SIGNALS)
         if not self.bound > 0.0 or not self.tolerance > 0.0:
             raise RoboTSError(
                 "gate.bound and gate.tolerance > 0", f"{self.bound} and {self.tolerance}", "raise"
@@ -83,8 +83,8 @@ class RollinConfig:
 
     def __post_init__(self) -> None:
         check_not_negative(self, "rollin", ("warmup_iterations", "decay_iterations"))
-        one_of("rollin.schedule", self.schedule, BETAS)
-        one_of("rollin.unit", self.unit, UNITS)
+        check_one_of("rollin.schedule", self.schedule, BETAS)
+        check_one_of("rollin.unit", self.unit, UNITS)
         if not 0.0 <= self.beta <= 1.0:
             raise RoboTSError("rollin.beta in [0, 1]", str(self.beta), "give a probability")
 
@@ -114,7 +114,7 @@ class DatasetConfig:
 
     def __post_init__(self) -> None:
         check_finite(self, "dataset")
-        one_of("dataset.kind", self.kind, DATASETS)
+        check_one_of("dataset.kind", self.kind, DATASETS)
         if self.window < 1:
             raise RoboTSError("dataset.window >= 1", str(self.window), "raise it")
         if not self.budget_gb > 0.0:
@@ -123,11 +123,3 @@ class DatasetConfig:
             raise RoboTSError(
                 "dataset.earlier_share in (0, 1]", str(self.earlier_share), "give a share"
             )
-
-
-def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise unless ``value`` is among ``known``."""
-    if value not in known:
-        raise RoboTSError(
-            f"{name} among {', '.join(known)}", repr(value), did_you_mean(value, known)
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -77,6 +77,7 @@ class TaskEnv(ABC):
 
     name: ClassVar[str] = ""
     failure_names: ClassVar[tuple[str, ...]] = ("none",)
+    kept: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -140,12 +141,25 @@ class TaskEnv(ABC):
     def action_contract(self) -> dict[str, Any]:
         """What the action means: names, unit, range, rate; plain data for the export."""
 
-    def _task_state(self) -> dict[str, Tensor]:
-        """Tensors the task keeps between steps, for bit-exact resume."""
-        return {}
+    def _unit_actions(self, names: Sequence[str], meaning: str) -> dict[str, Any]:
+        """The :meth:`action_contract` of actions in [-1, 1] without a unit."""
+        return {
+            "names": list(names),
+            "meaning": meaning,
+            "unit": "1",
+            "low": [-1.0] * len(names),
+            "high": [1.0] * len(names),
+            "rate_hz": 1.0 / self.step_dt,
+        }
 
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:  # noqa: B027
+    def _task_state(self) -> dict[str, Tensor]:
+        """Tensors the task keeps between steps, for bit-exact resume: those named in ``kept``."""
+        return {name: getattr(self, name) for name in self.kept}
+
+    def _load_task_state(self, state: dict[str, Tensor]) -> None:
         """Restore :meth:`_task_state`."""
+        for name in self.kept:
+            setattr(self, name, state[name])
 
     # -- what users call ---------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from robo_ts.checks import check_at_least_one
 from robo_ts.errors import RoboTSError
 
 
@@ -24,9 +25,7 @@ class EvaluateConfig:
     ablation_episodes: int = 512
 
     def __post_init__(self) -> None:
-        for name in ("episodes", "num_envs", "ablation_episodes"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"evaluate.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(self, "evaluate", ("episodes", "num_envs", "ablation_episodes"))
         if any(k < 1 for k in self.memory_resets):
             raise RoboTSError(
                 "evaluate.memory_resets >= 1", str(self.memory_resets), "give steps between resets"

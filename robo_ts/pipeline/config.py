@@ -15,10 +15,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from robo_ts.checks import check_finite, check_not_negative
+from robo_ts.checks import check_at_least_one, check_finite, check_not_negative, check_one_of
 from robo_ts.distill import DistillConfig
 from robo_ts.distill.reinforce_config import ReinforceConfig
-from robo_ts.distill.settings import one_of
 from robo_ts.env import ObservationSpec, get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
@@ -69,7 +68,7 @@ class StudentConfig(PolicyConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        one_of("student.kind", self.kind, KINDS)
+        check_one_of("student.kind", self.kind, KINDS)
 
     def build(self, spec: ObservationSpec, teacher: Policy, num_actions: int) -> Policy:
         """An untrained student that reads ``spec``."""
@@ -96,9 +95,7 @@ class ExportConfig:
 
     def __post_init__(self) -> None:
         check_finite(self, "export")
-        for name in ("steps", "num_envs"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"export.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(self, "export", ("steps", "num_envs"))
         if not self.tolerance > 0.0:
             raise RoboTSError("export.tolerance > 0", str(self.tolerance), "raise it")
 
@@ -161,10 +158,10 @@ class PipelineConfig:
         check_not_negative(self, "", ("checkpoint_seconds",))
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
-        one_of("method", self.method, ("ppo", "apg"))
-        one_of("finetune", self.finetune, ("none", "reward", "apg"))
+        check_one_of("method", self.method, ("ppo", "apg"))
+        check_one_of("finetune", self.finetune, ("none", "reward", "apg"))
         if self.rollout_engine:
-            one_of("rollout_engine", self.rollout_engine, ENGINES)
+            check_one_of("rollout_engine", self.rollout_engine, ENGINES)
         if self.finetune == "reward" and self.student.std == "none":
             raise RoboTSError(
                 "a student with a standard deviation for finetune=reward",

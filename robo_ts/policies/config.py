@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_finite
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.checks import check_finite, check_one_of
+from robo_ts.errors import RoboTSError
 
 MEMORIES = ("none", "gru", "lstm")
 STDS = ("none", "constant", "state")
@@ -49,22 +49,9 @@ class PolicyConfig:
 
     def __post_init__(self) -> None:
         check_finite(self)
-        if self.memory not in MEMORIES:
-            raise RoboTSError(
-                f"a memory among {', '.join(MEMORIES)}",
-                repr(self.memory),
-                did_you_mean(self.memory, MEMORIES),
-            )
-        if self.activation not in ACTIVATIONS:
-            raise RoboTSError(
-                f"an activation among {', '.join(ACTIVATIONS)}",
-                repr(self.activation),
-                did_you_mean(self.activation, ACTIVATIONS),
-            )
-        if self.std not in STDS:
-            raise RoboTSError(
-                f"a std among {', '.join(STDS)}", repr(self.std), did_you_mean(self.std, STDS)
-            )
+        check_one_of("a memory", self.memory, MEMORIES)
+        check_one_of("an activation", self.activation, ACTIVATIONS)
+        check_one_of("a std", self.std, STDS)
         if not self.initial_std > 0.0:
             raise RoboTSError("initial_std > 0", str(self.initial_std), "raise it")
         widths = [*self.encoder, *self.decoder, *self.channels, self.image_features]

@@ -12,8 +12,8 @@ import mujoco
 import torch
 from torch import Tensor
 
-from robo_ts.checks import check_not_negative
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.checks import check_not_negative, check_one_of
+from robo_ts.errors import RoboTSError
 from robo_ts.sim.nan_guard import NanGuardConfig
 
 ENGINES = ("cpu", "warp", "analytic")
@@ -41,12 +41,7 @@ class EngineConfig:
     nan_guard: NanGuardConfig = field(default_factory=NanGuardConfig)
 
     def __post_init__(self) -> None:
-        if self.name not in ENGINES:
-            raise RoboTSError(
-                f"an engine among {', '.join(ENGINES)}",
-                repr(self.name),
-                did_you_mean(self.name, ENGINES),
-            )
+        check_one_of("an engine", self.name, ENGINES)
         if self.threads < 0:
             raise RoboTSError("engine.threads >= 0", str(self.threads), "use 0 for every core")
         check_not_negative(self, "engine", ("nconmax", "njmax"))

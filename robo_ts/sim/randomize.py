@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.checks import check_one_of
+from robo_ts.errors import RoboTSError
 
 LAWS = ("uniform", "log_uniform", "normal")
 
@@ -29,10 +30,7 @@ class Range:
     law: str = "uniform"
 
     def __post_init__(self) -> None:
-        if self.law not in LAWS:
-            raise RoboTSError(
-                f"a law among {', '.join(LAWS)}", repr(self.law), did_you_mean(self.law, LAWS)
-            )
+        check_one_of("a law", self.law, LAWS)
         if not (math.isfinite(self.low) and math.isfinite(self.high)):
             raise RoboTSError(
                 "finite ends of a range", f"[{self.low}, {self.high}]", "mend the range"

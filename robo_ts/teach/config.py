@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_not_negative, check_positive
-from robo_ts.errors import RoboTSError, did_you_mean
+from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of, check_positive
+from robo_ts.errors import RoboTSError
 from robo_ts.policies.config import ACTIVATIONS
 from robo_ts.teach.informed import InformedConfig
 
@@ -68,9 +68,11 @@ class PPOConfig:
                     str(list(widths)),
                     f"give widths such as teacher.{name}=[64,64]",
                 )
-        for name in ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"teacher.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(
+            self,
+            "teacher",
+            ("num_envs", "iterations", "steps_per_iteration", "epochs", "minibatches"),
+        )
         if self.minibatches > self.num_envs * self.steps_per_iteration:
             raise RoboTSError(
                 "teacher.minibatches <= samples per round", str(self.minibatches), "lower it"
@@ -78,12 +80,7 @@ class PPOConfig:
         for name in ("gamma", "lam"):
             if not 0.0 < getattr(self, name) <= 1.0:
                 raise RoboTSError(f"teacher.{name} in (0, 1]", str(getattr(self, name)), "mend it")
-        for name in ("learning_rate", "final_learning_rate", "initial_std", "clip"):
-            if not getattr(self, name) > 0.0:
-                raise RoboTSError(f"teacher.{name} > 0", str(getattr(self, name)), "raise it")
-        if self.activation not in ACTIVATIONS:
-            raise RoboTSError(
-                f"teacher.activation among {', '.join(ACTIVATIONS)}",
-                repr(self.activation),
-                did_you_mean(self.activation, ACTIVATIONS),
-            )
+        check_positive(
+            self, "teacher", ("learning_rate", "final_learning_rate", "initial_std", "clip")
+        )
+        check_one_of("teacher.activation", self.activation, ACTIVATIONS)

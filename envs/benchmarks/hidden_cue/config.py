@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robo_ts.checks import check_positive
 from robo_ts.errors import RoboTSError
 
 
@@ -40,9 +41,7 @@ class HiddenCueConfig:
     def __post_init__(self) -> None:
         if self.episode_steps < 1:
             raise RoboTSError("task.episode_steps >= 1", str(self.episode_steps), "raise it")
-        for name in ("door_distance", "alcove_depth", "alcove_length"):
-            if not getattr(self, name) > 0.0:
-                raise RoboTSError(f"task.{name} > 0", str(getattr(self, name)), "raise it")
+        check_positive(self, "task", ("door_distance", "alcove_depth", "alcove_length"))
         if not 0.0 < self.nearest_start <= self.alcove_distance + self.rightmost_start:
             raise RoboTSError(
                 "0 < task.nearest_start <= task.alcove_distance + task.rightmost_start",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mujoco
 
 from robo_ts.envs.benchmarks.hidden_cue.config import HiddenCueConfig
+from robo_ts.envs.benchmarks.point_mass import add_point_mass, flat_world
 
 # Greatest force and damping: 1 m/s at most, reached with a time constant of 0.1 s.
 MASS, FORCE, DAMPING = 1.0, 10.0, 10.0  # kg, N, N s/m
@@ -12,29 +13,9 @@ MASS, FORCE, DAMPING = 1.0, 10.0, 10.0  # kg, N, N s/m
 
 def build_model(config: HiddenCueConfig) -> mujoco.MjModel:
     """The model all worlds share."""
-    spec = mujoco.MjSpec()
-    spec.option.timestep = 0.1
-    spec.option.gravity = [0.0, 0.0, 0.0]
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_CONTACT
-    body = spec.worldbody.add_body(name="walker")
-    for name, axis in (("x", [1.0, 0.0, 0.0]), ("y", [0.0, 1.0, 0.0])):
-        body.add_joint(
-            name=name,
-            type=mujoco.mjtJoint.mjJNT_SLIDE,
-            axis=axis,
-            damping=[DAMPING, 0.0, 0.0],
-        )
-        motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        motor.gear[0] = FORCE
-        motor.ctrllimited = True
-        motor.ctrlrange = [-1.0, 1.0]
-    body.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_SPHERE,
-        size=[0.04, 0.0, 0.0],
-        mass=MASS,
-        contype=0,
-        conaffinity=0,
-        rgba=[0.2, 0.5, 0.8, 1.0],
+    spec = flat_world(0.1)
+    add_point_mass(
+        spec, "walker", mujoco.mjtGeom.mjGEOM_SPHERE, [0.04, 0.0, 0.0], MASS, FORCE, DAMPING
     )
     # Sites, since scenery that is no geom costs the simulation nothing.
     for name, x in (("left_door", -0.25), ("right_door", 0.25)):

@@ -30,6 +30,7 @@ class HiddenCue(TaskEnv):
 
     name: ClassVar[str] = "hidden_cue"
     failure_names: ClassVar[tuple[str, ...]] = ("none", "wrong door", "too late")
+    kept: ClassVar[tuple[str, ...]] = ("position", "velocity", "cue", "_saw_cue")
 
     def __init__(
         self,
@@ -118,22 +119,9 @@ class HiddenCue(TaskEnv):
         }
 
     def action_contract(self) -> dict[str, Any]:
-        return {
-            "names": ["x", "y"],
-            "meaning": "force, as a share of the one that holds 1 m/s; x to the right, y ahead",
-            "unit": "1",
-            "low": [-1.0] * 2,
-            "high": [1.0] * 2,
-            "rate_hz": 1.0 / self.step_dt,
-        }
-
-    def _task_state(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:
-        for name in _KEPT:
-            setattr(self, name, state[name])
+        return self._unit_actions(
+            ["x", "y"], "force, as a share of the one that holds 1 m/s; x to the right, y ahead"
+        )
 
 
 _START_SPREAD = 0.05  # along y, m
-_KEPT = ("position", "velocity", "cue", "_saw_cue")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robo_ts.checks import check_positive
 from robo_ts.errors import RoboTSError
 
 # Posts and rays decide the lengths of the observation groups, so they are not settings.
@@ -46,9 +47,7 @@ class RayNavigationConfig:
     def __post_init__(self) -> None:
         if self.episode_steps < 1:
             raise RoboTSError("task.episode_steps >= 1", str(self.episode_steps), "raise it")
-        for name in ("goal_radius", "ray_range"):
-            if not getattr(self, name) > 0.0:
-                raise RoboTSError(f"task.{name} > 0", str(getattr(self, name)), "raise it")
+        check_positive(self, "task", ("goal_radius", "ray_range"))
         if not self.goal_distance >= 3.0:
             raise RoboTSError(
                 "task.goal_distance >= 3 m", str(self.goal_distance), "leave room for the posts"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mujoco
 
+from robo_ts.envs.benchmarks.point_mass import add_point_mass, flat_world
 from robo_ts.envs.benchmarks.ray_navigation.config import (
     NUM_POSTS,
     POST_RADIUS,
@@ -17,29 +18,15 @@ MASS, FORCE, DAMPING = 1.0, 10.0, 20.0 / 3.0  # kg, N, N s/m
 
 def build_model(config: RayNavigationConfig) -> mujoco.MjModel:
     """The model all worlds share. Contacts are off: a touch ends the episode, by geometry."""
-    spec = mujoco.MjSpec()
-    spec.option.timestep = 0.05
-    spec.option.gravity = [0.0, 0.0, 0.0]
-    spec.option.disableflags |= mujoco.mjtDisableBit.mjDSBL_CONTACT
-    robot = spec.worldbody.add_body(name="robot")
-    for name, axis in (("x", [1.0, 0.0, 0.0]), ("y", [0.0, 1.0, 0.0])):
-        robot.add_joint(
-            name=name,
-            type=mujoco.mjtJoint.mjJNT_SLIDE,
-            axis=axis,
-            damping=[DAMPING, 0.0, 0.0],
-        )
-        motor = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        motor.gear[0] = FORCE
-        motor.ctrllimited = True
-        motor.ctrlrange = [-1.0, 1.0]
-    robot.add_geom(
-        type=mujoco.mjtGeom.mjGEOM_CYLINDER,
-        size=[ROBOT_RADIUS, 0.05, 0.0],
-        mass=MASS,
-        contype=0,
-        conaffinity=0,
-        rgba=[0.2, 0.5, 0.8, 1.0],
+    spec = flat_world(0.05)
+    add_point_mass(
+        spec,
+        "robot",
+        mujoco.mjtGeom.mjGEOM_CYLINDER,
+        [ROBOT_RADIUS, 0.05, 0.0],
+        MASS,
+        FORCE,
+        DAMPING,
     )
     for index in range(NUM_POSTS):
         post = spec.worldbody.add_body(name=f"post_{index}", mocap=True)

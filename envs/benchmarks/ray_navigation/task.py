@@ -35,6 +35,16 @@ class RayNavigation(TaskEnv):
 
     name: ClassVar[str] = "ray_navigation"
     failure_names: ClassVar[tuple[str, ...]] = ("none", "hit a post", "hit a wall", "too late")
+    kept: ClassVar[tuple[str, ...]] = (
+        "position",
+        "velocity",
+        "posts",
+        "goal_distance",
+        "_progress",
+        "_room",
+        "_in_the_way",
+        "_outcome",
+    )
 
     def __init__(
         self,
@@ -141,32 +151,10 @@ class RayNavigation(TaskEnv):
         }
 
     def action_contract(self) -> dict[str, Any]:
-        return {
-            "names": ["x", "y"],
-            "meaning": "force, as a share of the one that holds 1.5 m/s; x along the corridor",
-            "unit": "1",
-            "low": [-1.0] * 2,
-            "high": [1.0] * 2,
-            "rate_hz": 1.0 / self.step_dt,
-        }
-
-    def _task_state(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:
-        for name in _KEPT:
-            setattr(self, name, state[name])
+        return self._unit_actions(
+            ["x", "y"], "force, as a share of the one that holds 1.5 m/s; x along the corridor"
+        )
 
 
 # Indices into ``failure_names``.
 _REACHED, _HIT_POST, _HIT_WALL, _TOO_LATE = range(4)
-_KEPT = (
-    "position",
-    "velocity",
-    "posts",
-    "goal_distance",
-    "_progress",
-    "_room",
-    "_in_the_way",
-    "_outcome",
-)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from robo_ts.checks import check_at_least_one
 from robo_ts.errors import RoboTSError
 
 LINK = 0.1  # length of each link, m
@@ -36,9 +37,7 @@ class ReacherConfig:
     effort_weight: float = 0.01
 
     def __post_init__(self) -> None:
-        for name in ("substeps", "episode_steps", "late_steps"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"task.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(self, "task", ("substeps", "episode_steps", "late_steps"))
         if self.late_steps > self.episode_steps:
             raise RoboTSError(
                 f"task.late_steps <= task.episode_steps ({self.episode_steps})",

@@ -33,6 +33,17 @@ class Reacher(TaskEnv):
 
     name: ClassVar[str] = "reacher"
     failure_names: ClassVar[tuple[str, ...]] = ("none", "inaccurate")
+    kept: ClassVar[tuple[str, ...]] = (
+        "joint_position",
+        "joint_velocity",
+        "target",
+        "distance",
+        "action",
+        "_start_distance",
+        "_late_error",
+        "_late_steps",
+        "_success_ever",
+    )
 
     def __init__(
         self,
@@ -129,21 +140,9 @@ class Reacher(TaskEnv):
         }
 
     def action_contract(self) -> dict[str, Any]:
-        return {
-            "names": ["shoulder", "elbow"],
-            "meaning": f"joint torque as a share of {TORQUE[0]} and {TORQUE[1]} N m",
-            "unit": "1",
-            "low": [-1.0] * 2,
-            "high": [1.0] * 2,
-            "rate_hz": 1.0 / self.step_dt,
-        }
-
-    def _task_state(self) -> dict[str, Tensor]:
-        return {name: getattr(self, name) for name in _KEPT}
-
-    def _load_task_state(self, state: dict[str, Tensor]) -> None:
-        for name in _KEPT:
-            setattr(self, name, state[name])
+        return self._unit_actions(
+            ["shoulder", "elbow"], f"joint torque as a share of {TORQUE[0]} and {TORQUE[1]} N m"
+        )
 
 
 def fingertip(joints: Tensor) -> Tensor:
@@ -153,16 +152,3 @@ def fingertip(joints: Tensor) -> Tensor:
     x = torch.cos(first) + torch.cos(second)
     y = torch.sin(first) + torch.sin(second)
     return LINK * torch.stack([x, y], dim=-1)
-
-
-_KEPT = (
-    "joint_position",
-    "joint_velocity",
-    "target",
-    "distance",
-    "action",
-    "_start_distance",
-    "_late_error",
-    "_late_steps",
-    "_success_ever",
-)

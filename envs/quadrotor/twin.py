@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from robo_ts.compiling import compiled
+from robo_ts.env.differentiable import Worlds
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.envs.quadrotor.config import QuadrotorConfig
 from robo_ts.envs.quadrotor.episodes import CONSTANTS, begin, features
@@ -51,43 +52,63 @@ class QuadrotorTwin:
         self.episode_step = torch.randint(
             config.episode_steps, (num_envs,), generator=self.reset_rng, device=device
         )
-        self._advance = compiled(self._step, self.device)
-        self._look = compiled(self._observation, self.device)
+        self._fast = compiled(self._both, self.device, gradients=False)
         self._begin(torch.arange(num_envs, device=device))
-        self._observed: tuple[Tensor, Tensor] | None = None
 
-    def observe(self) -> dict[str, Tensor]:
-        if self._observed is None:
-            self._observed = self._look(self.state, self.parameters, self.constants)
-        proprioception, inside = self._observed
-        return {"proprioception": proprioception.t(), "privileged": inside.t()}
+    @property
+    def worlds(self) -> Worlds:
+        return self.state, self.alive
 
-    def step(self, action: Tensor) -> Tensor:
-        self.state, *observed, cost, self.alive = self._advance(
-            self.state,
-            self.parameters,
-            self.constants,
-            self.limit,
-            self.alive,
-            action.t(),
-            self.flight.draw_packed(self.num_envs, self.step_rng),
-        )
-        self._observed = (observed[0], observed[1])
-        self.episode_step += 1
-        return cost
+    def draw(self) -> Tensor:
+        return self.flight.draw_packed(self.num_envs, self.step_rng)
 
-    def last_cost(self) -> Tensor:
-        s, p = self.flight.state.split(self.state), self.flight.parameters.split(self.parameters)
+    def observation(self, worlds: Worlds) -> dict[str, Tensor]:
+        flight, (state, _) = self.flight, worlds
+        s, p = flight.state.split(state), flight.parameters.split(self.parameters)
+        return {
+            "proprioception": flight.observation(s, p),
+            "privileged": privileged(flight, s, p, self.constants),
+        }
+
+    def advance(self, worlds: Worlds, action: Tensor, chance: Tensor) -> tuple[Worlds, Tensor]:
+        flight, (state, alive) = self.flight, worlds
+        s, p = flight.state.split(state), flight.parameters.split(self.parameters)
+        new = flight.after(s, p, action, flight.noise.split(chance) if flight.noise.rows else {})
+        cost, crashed = self._cost(s, new, p, action)
+        alive = alive & ~crashed
+        return (flight.state.join(new), alive), torch.where(alive, cost, torch.zeros_like(cost))
+
+    def last_cost(self, worlds: Worlds) -> Tensor:
+        state, alive = worlds
+        s, p = self.flight.state.split(state), self.flight.parameters.split(self.parameters)
         position, velocity = self.flight.errors(s, p)
         ahead = [x + 0.4 * v for x, v in zip(position, velocity, strict=True)]
-        return self.config.cost.last * _norm(ahead) * self.alive
+        return self.config.cost.last * _norm(ahead) * alive
 
-    def next_window(self) -> Tensor:
-        over = ~self.alive | (self.episode_step >= self.config.episode_steps)
-        self.state = self.state.detach()
-        self._observed = None
+    def next_window(self, worlds: Worlds, steps: int) -> Tensor:
+        state, alive = worlds
+        # A compiled function may give out a tensor in any order of its numbers.
+        self.state, self.alive = state.detach().contiguous(), alive.clone()
+        self.episode_step += steps
+        over = ~alive | (self.episode_step >= self.config.episode_steps)
         self._begin(torch.nonzero(over).flatten())
         return over
+
+    @torch.no_grad()
+    def fly(self, action: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """One step without gradients: the observations after it and its cost, feature-first.
+
+        Episodes do not end; crashed worlds cost nothing more.
+        """
+        worlds, obs, cost = self._fast(self.worlds, action, self.draw())
+        self.state, self.alive = worlds
+        return obs, cost
+
+    def _both(
+        self, worlds: Worlds, action: Tensor, chance: Tensor
+    ) -> tuple[Worlds, dict[str, Tensor], Tensor]:
+        worlds, cost = self.advance(worlds, action, chance)
+        return worlds, self.observation(worlds), cost
 
     def _begin(self, ids: Tensor) -> None:
         if not len(ids):
@@ -101,41 +122,7 @@ class QuadrotorTwin:
         if len(ids) < self.num_envs:
             self.episode_step[ids] = 0
 
-    # -- compiled ----------------------------------------------------------------------------------
-
-    def _observation(
-        self, state: Tensor, parameters: Tensor, constants: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        s, p = self.flight.state.split(state), self.flight.parameters.split(parameters)
-        return self.flight.observation(s, p), privileged(self.flight, s, p, constants)
-
-    def _step(
-        self,
-        state: Tensor,
-        parameters: Tensor,
-        constants: Tensor,
-        limit: Tensor,
-        alive: Tensor,
-        action: Tensor,
-        noise: Tensor,
-    ) -> tuple[Tensor, ...]:
-        flight = self.flight
-        s, p = flight.state.split(state), flight.parameters.split(parameters)
-        new = flight.after(s, p, action, flight.noise.split(noise) if flight.noise.rows else {})
-        cost, crashed = self._cost(s, new, p, action, limit)
-        alive = alive & ~crashed
-        cost = torch.where(alive, cost, torch.zeros_like(cost))
-        return (
-            flight.state.join(new),
-            flight.observation(new, p),
-            privileged(flight, new, p, constants),
-            cost,
-            alive,
-        )
-
-    def _cost(
-        self, s: Rows, new: Rows, p: Rows, action: Tensor, limit: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _cost(self, s: Rows, new: Rows, p: Rows, action: Tensor) -> tuple[Tensor, Tensor]:
         c = self.config.cost
         position, velocity = self.flight.errors(new, p)
         change = [a - b for a, b in zip(action, s["action"], strict=True)]
@@ -150,7 +137,7 @@ class QuadrotorTwin:
         for x, v, w in zip(position, velocity, new["rate"], strict=True):
             cost = cost + c.speed * relu(v.abs() - c.soft_speed)
             cost = cost + c.spin * relu(w.abs() - c.soft_spin)
-            cost = cost + c.far * relu(x.abs() / limit - c.soft_far)
+            cost = cost + c.far * relu(x.abs() / self.limit - c.soft_far)
         far, fast, spin = _greatest(position), _greatest(velocity), _greatest(new["rate"])
         crashed = ~((far < 6.0) & (fast < 6.0) & (spin < 60.0))
         return cost, crashed
@@ -168,7 +155,6 @@ class QuadrotorTwin:
                 getattr(self, name).set_state(value)
             else:
                 setattr(self, name, value.to(self.device, copy=True))
-        self._observed = None
 
 
 def _norm(components: Any) -> Tensor:

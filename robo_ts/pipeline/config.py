@@ -128,6 +128,8 @@ class PipelineConfig:
         teacher_bundle: distil from this bundle instead of training a teacher.
         seed: seed of everything.
         run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
+        processes: that train together on this machine where they can: students, and teachers by
+            analytic policy gradient. Each has ``num_envs`` worlds of its own.
         torch_threads: threads of torch; 0 takes every core.
         checkpoint_seconds: time between two checkpoints of a stage.
     """
@@ -151,11 +153,13 @@ class PipelineConfig:
     teacher_bundle: str = ""
     seed: int = 0
     run_dir: str = ""
+    processes: int = 1
     torch_threads: int = 0
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         check_not_negative(self, "", ("checkpoint_seconds",))
+        check_at_least_one(self, "", ("processes",))
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
         check_one_of("method", self.method, ("ppo", "apg"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ from robo_ts.files import write_json
 from robo_ts.pipeline import measure, stages
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.manifest import manifest
+from robo_ts.pipeline.processes import together
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.progress import set_threads
+from robo_ts.sim.api import available_cores
 from robo_ts.view.report import write_report
 
 STAGES: dict[str, Callable[[Run, RunDir], dict[str, Any]]] = {
@@ -28,11 +31,33 @@ STAGES: dict[str, Callable[[Run, RunDir], dict[str, Any]]] = {
 
 def run_stage(run: Run, name: str) -> dict[str, Any]:
     """One stage of a run; the stages before it must be done."""
-    if name != "distill":
+    if not _shared(run, name):
         _alone(name)
-    with started():
-        folder = begin(run)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        with started():
+            return STAGES[name](run, begin(run))
+    return _carry_out(run, begin(run), name)
+
+
+def _carry_out(run: Run, folder: RunDir, name: str) -> dict[str, Any]:
+    count = run.config.processes if _shared(run, name) else 1
+    if count == 1 or folder.is_done(_FOLDERS.get(name, name)):
         return STAGES[name](run, folder)
+    return together(count, partial(_work, run, name))
+
+
+def _work(run: Run, name: str) -> dict[str, Any]:
+    set_threads(run.config.torch_threads or max(1, available_cores() // run.config.processes))
+    return STAGES[name](run, RunDir(run.run_dir))
+
+
+_FOLDERS = {"teach": "teacher", "distill": "student"}
+
+
+def _shared(run: Run, name: str) -> bool:
+    """Whether several processes can carry out a stage together."""
+    gradients = run.config.method == "apg" and not run.config.teacher_bundle
+    return name == "distill" or (name == "teach" and gradients)
 
 
 def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
@@ -45,7 +70,7 @@ def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
     _alone("pipeline")
     folder = begin(run)
     opened = time.monotonic() - begun
-    results = {name: stage(run, folder) for name, stage in STAGES.items()}
+    results = {name: _carry_out(run, folder, name) for name in STAGES}
     summary = summarise_run(run, results, opened)
     write_json(folder.path / "summary.json", summary)
     report = write_report(folder.path, run.to_dict(), summary, results)
@@ -56,7 +81,7 @@ def _alone(name: str) -> None:
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if processes > 1:
         raise RoboTSError(
-            "one process for every stage but 'distill'",
+            "one process for every stage but 'distill' (and 'teach' with method=apg)",
             f"{processes} processes for {name!r}",
             "run 'robo-ts teach', then 'torchrun --no-python robo-ts distill', then the rest",
         )

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import torch
 
@@ -16,7 +16,7 @@ from robo_ts.distill import Distiller, PolicyTeacher
 from robo_ts.distill.preflight import check_reward
 from robo_ts.distill.reinforce import Reinforcer, pulls
 from robo_ts.distill.replay import save_data
-from robo_ts.distributed import agreed, all_mean, rank, wait_for_all, world_size
+from robo_ts.distributed import rank, wait_for_all, world_size
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.env.differentiable import DifferentiableEnv
@@ -24,34 +24,12 @@ from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.evaluate import PolicyActor, run_episodes, summarise
 from robo_ts.lineage import command, commit
 from robo_ts.pipeline.config import Run
+from robo_ts.pipeline.learning import Learner, Spent, learn
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
-from robo_ts.progress import MetricsLog, NoLog, Progress
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
-
-
-class Learner(Protocol):
-    """What a training stage drives: PPO or the distiller."""
-
-    iteration: int
-
-    @property
-    def samples(self) -> int: ...
-
-    def learn_one(self) -> dict[str, float]: ...
-
-    def state_dict(self) -> dict[str, Any]: ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> None: ...
-
-
-class Spent(NamedTuple):
-    """Seconds of learning: of all attempts, and of those before this one."""
-
-    seconds: float
-    earlier: float
 
 
 def env_maker(run: Run, training: bool, rollout: bool = False) -> Callable[[int, int], TaskEnv]:
@@ -73,7 +51,7 @@ def env_maker(run: Run, training: bool, rollout: bool = False) -> Callable[[int,
     return make
 
 
-def differentiable(run: Run, task: Any, num_envs: int, purpose: str) -> DifferentiableEnv:
+def differentiable(run: Run, task: Any, num_envs: int, *purpose: str | int) -> DifferentiableEnv:
     """Worlds with gradients.
 
     Raises:
@@ -87,7 +65,7 @@ def differentiable(run: Run, task: Any, num_envs: int, purpose: str) -> Differen
             "use method=ppo and finetune=none or finetune=reward",
         )
     device = run.config.engine.resolved_device()
-    return build(task, num_envs, derive(run.config.seed, purpose), device)
+    return build(task, num_envs, derive(run.config.seed, *purpose), device)
 
 
 def teach(run: Run, folder: RunDir) -> dict[str, Any]:
@@ -105,6 +83,10 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
         earlier, samples = 0.0, 0
     else:
         trained, earlier, samples = _train_teacher(run, folder)
+        if rank():  # the first process measures for all
+            wait_for_all()
+            folder.drop_checkpoint("teacher")
+            return {}
         trained.save(bundle_dir)
     bundle = load_fitting(run, bundle_dir)
     measured = measure_gate(run, bundle.policy)
@@ -129,7 +111,7 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
     env.reset()
     learner = PPOTeacher(env, spec.obs_groups, config, seed)
-    spent = _learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
+    spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     env.close()
     return bundle, spent.earlier, learner.samples
@@ -137,17 +119,18 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
 
 def _train_apg_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     config = run.config.apg
-    worlds = differentiable(run, run.training_task, config.num_envs, "teach")
+    worlds = differentiable(run, run.training_task, config.num_envs, "teach", rank())
     torch.manual_seed(derive(run.config.seed, "teacher"))
     sees = worlds.spec.select(get_task(run.task).obs_groups["teacher"])
     policy = Policy(config.network(), sees, worlds.num_actions)
     policy = policy.to(run.config.engine.resolved_device())
     learner = AnalyticPolicyGradient(worlds, policy, config)
-    spent = _learn(run, folder, "teacher", learner, config.iterations, _DESCENT)
+    spent = learn(run, folder, "teacher", learner, config.iterations, _DESCENT)
     env = env_maker(run, training=False)(1, 0)
-    bundle = _bundle(run, env, policy, "teacher", spent.seconds, learner.samples)
+    samples = learner.samples * world_size()
+    bundle = _bundle(run, env, policy, "teacher", spent.seconds, samples)
     env.close()
-    return bundle, spent.earlier, learner.samples
+    return bundle, spent.earlier, samples
 
 
 def measure_gate(run: Run, policy: Policy) -> dict[str, Any]:
@@ -211,30 +194,18 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     student = run.config.student.build(sees, teacher.policy, env.num_actions).to(env.device)
     label = PolicyTeacher(teacher.policy, env.num_envs)
     vec_env, critic = RslRlEnv(env), env.spec.select(spec.obs_groups["critic"])
-    if (
-        run.config.finetune == "reward"
-    ):  # what could not be fine-tuned is refused before it is distilled
+    if run.config.finetune == "reward":
+        # What could not be fine-tuned is refused before it is distilled.
         pulled = label if pulls(run.config.reinforce) else None
         check_reward(vec_env, pulled, student, critic, vec_env.get_observations())
     learner = Distiller(vec_env, label, student, config, seed, _progress_check(run))
-    spent = _learn(run, folder, "student", learner, config.iterations, _SHOWN)
+    spent = learn(run, folder, "student", learner, config.iterations, _SHOWN)
     if config.dataset.save:
         save_data(folder.stage("student") / f"data-{rank()}", *learner.dataset.stored())
     policy, samples = learner.policy(), learner.samples * world_size()
     if run.config.finetune != "none":
-        policy.requires_grad_(True)
-        if run.config.finetune == "reward":
-            tuner: Learner = Reinforcer(vec_env, label, policy, critic, run.config.reinforce, seed)
-            rounds, shown = run.config.reinforce.iterations, _TUNED
-        else:
-            tune = run.config.tune
-            worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune")
-            tuner, rounds, shown = (
-                AnalyticPolicyGradient(worlds, policy, tune),
-                tune.iterations,
-                _DESCENT,
-            )
-        more = _learn(run, folder, "finetune", tuner, rounds, shown)
+        tuner, rounds, shown = _tuner(run, policy, vec_env, label)
+        more = learn(run, folder, "finetune", tuner, rounds, shown)
         spent = Spent(spent.seconds + more.seconds, spent.earlier + more.earlier)
         samples += tuner.samples * world_size()
     result = _save_student(run, folder, env, policy, spent, samples)
@@ -245,10 +216,21 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     return result
 
 
-_ALARM = (
-    "alarm: the imitation loss falls while success falls; the student fits the teacher better and "
-    "does worse. Look at the worst action dimensions and at who acts while data is gathered."
-)
+def _tuner(
+    run: Run, policy: Policy, vec_env: RslRlEnv, teacher: PolicyTeacher
+) -> tuple[Learner, int, tuple[str, ...]]:
+    """What improves a distilled student, for how many rounds, and what is shown of it."""
+    config = run.config
+    policy.requires_grad_(True)
+    if config.finetune == "reward":
+        critic = vec_env.env.spec.select(get_task(run.task).obs_groups["critic"])
+        tuner = Reinforcer(vec_env, teacher, policy, critic, config.reinforce, config.seed)
+        return tuner, config.reinforce.iterations, _TUNED
+    tune = config.tune
+    worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune", rank())
+    return AnalyticPolicyGradient(worlds, policy, tune), tune.iterations, _DESCENT
+
+
 _SHOWN = ("loss", "success", "evaluated_success")
 _DESCENT = ("cost", "grad_norm")
 _TUNED = ("success", "reward", "kl")
@@ -280,84 +262,6 @@ def _progress_check(run: Run) -> Callable[[Policy], dict[str, float]]:
         return {"success": float(episodes.metrics["success"].float().mean())}
 
     return measure
-
-
-def _learn(
-    run: Run,
-    folder: RunDir,
-    stage: str,
-    learner: Learner,
-    iterations: int,
-    shown: tuple[str, ...],
-) -> Spent:
-    """Rounds until the plan is fulfilled, with checkpoints."""
-    saved = folder.load_checkpoint(stage)
-    before = 0.0
-    _check_processes(folder, stage, saved)
-    if saved is not None:
-        before = _restore(learner, saved, folder, stage)
-    begun = last = time.monotonic()
-    alarmed = False
-    log = _log(folder, stage, learner.iteration)
-    bar = Progress(f"{stage:8s}", iterations, "round", learner.iteration, shown=rank() == 0)
-    try:
-        while learner.iteration < iterations:
-            samples, round_begun = learner.samples, time.monotonic()
-            numbers = learner.learn_one()
-            now = time.monotonic()
-            elapsed = before + now - begun
-            numbers["seconds"] = elapsed
-            log.write(learner.iteration, learner.samples, numbers)
-            rate = world_size() * (learner.samples - samples) / (now - round_begun)
-            bar.update(1, **{k: numbers[k] for k in shown if k in numbers}, steps_per_s=rate)
-            if numbers.get("alarm") and not alarmed:
-                bar.say(_ALARM)
-            alarmed = bool(numbers.get("alarm"))
-            due = agreed(now - last >= run.config.checkpoint_seconds)
-            if due and learner.iteration < iterations:
-                folder.save_checkpoint(stage, _checkpoint(learner, elapsed))
-                last = time.monotonic()
-    finally:
-        bar.close()
-        log.close()
-    seconds = before + time.monotonic() - begun
-    # Between this moment and done.json the stage must not have to learn its last rounds again.
-    folder.save_checkpoint(stage, _checkpoint(learner, seconds))
-    return Spent(seconds, before)
-
-
-def _checkpoint(learner: Learner, seconds: float) -> dict[str, Any]:
-    return {"learner": learner.state_dict(), "seconds": seconds, "processes": world_size()}
-
-
-def _check_processes(folder: RunDir, stage: str, saved: dict[str, Any] | None) -> None:
-    """A run is resumed by as many processes as it was begun with, or by none of them."""
-    begun_with = (saved or {}).get("processes", world_size())
-    if begun_with != world_size() or all_mean(float(saved is None)) not in (0.0, 1.0):
-        raise RoboTSError(
-            f"as many processes as {folder.stage(stage)} was begun with",
-            f"{world_size()}, with a checkpoint of {begun_with}",
-            "start torchrun with that many, or delete the checkpoints to begin the stage anew",
-        )
-
-
-def _log(folder: RunDir, stage: str, iteration: int) -> MetricsLog | NoLog:
-    if rank():
-        return NoLog()
-    return MetricsLog(folder.stage(stage), folder.path / "tensorboard" / stage, iteration)
-
-
-def _restore(learner: Learner, saved: dict[str, Any], folder: RunDir, stage: str) -> float:
-    """Go on from a checkpoint; the seconds it took to get there."""
-    try:
-        learner.load_state_dict(saved["learner"])
-        return float(saved["seconds"])
-    except torch.OutOfMemoryError:
-        raise
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        got = f"one that does not fit ({type(error).__name__}: {said})"
-        raise folder.bad_checkpoint(stage, got) from error
 
 
 def _bundle(

@@ -7,12 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from robo_ts.checks import check_not_negative, check_positive
-from robo_ts.env.differentiable import DifferentiableEnv
+from robo_ts.checks import check_at_least_one, check_not_negative, check_positive
+from robo_ts.compiling import compiled
+from robo_ts.distributed import average_gradients, copy_from_first
+from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
-from robo_ts.policies.memory import detached
+from robo_ts.policies.feature_first import check_feature_first, step, transposed
+from robo_ts.policies.memory import Hidden, detached
 from robo_ts.policies.normalizer import Normalizer
 
 
@@ -46,9 +50,7 @@ class APGConfig:
     def __post_init__(self) -> None:
         check_not_negative(self, "apg", ("final_learning_rate", "normalizer_iterations"))
         check_positive(self, "apg", ("learning_rate", "max_grad_norm"))
-        for name in ("num_envs", "iterations", "window", "first_window"):
-            if getattr(self, name) < 1:
-                raise RoboTSError(f"apg.{name} >= 1", str(getattr(self, name)), "raise it")
+        check_at_least_one(self, "apg", ("num_envs", "iterations", "window", "first_window"))
         if len(self.betas) != 2 or not all(0.0 <= b < 1.0 for b in self.betas):
             raise RoboTSError("apg.betas: two numbers in [0, 1)", str(self.betas), "mend them")
 
@@ -82,11 +84,12 @@ class AnalyticPolicyGradient:
 
     Args:
         env: the worlds; they go on from window to window.
-        policy: improved in place.
+        policy: improved in place; over vectors.
         config: the settings.
     """
 
     def __init__(self, env: DifferentiableEnv, policy: Policy, config: APGConfig) -> None:
+        check_feature_first(policy)
         self.env, self.config = env, config
         self._policy = policy.train()
         self.optimizer = torch.optim.Adam(
@@ -95,8 +98,10 @@ class AnalyticPolicyGradient:
             betas=(config.betas[0], config.betas[1]),
             fused=True,
         )
+        copy_from_first(policy)
         self.hidden = policy.initial_state(env.num_envs)
         self.iteration, self.samples = 0, 0
+        self._step = compiled(self._observe_act_advance, env.device)
 
     def policy(self) -> Policy:
         """The policy as it stands."""
@@ -105,44 +110,52 @@ class AnalyticPolicyGradient:
     def learn_one(self) -> dict[str, float]:
         """One window and one update.
 
-        Raises:
-            RoboTSError: when the gradient is not finite.
+        A gradient that is not finite changes nothing; ``grad_norm`` then says so.
         """
         rate = self._rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         window = self._window()
-        cost = self._fly(window)
+        cost, worlds, hidden, seen = self._fly(window)
         self.optimizer.zero_grad(set_to_none=True)
         cost.backward()
+        average_gradients(self._policy.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self._policy.parameters(), self.config.max_grad_norm)
         size = float(norm)
         if math.isfinite(size):
             self.optimizer.step()
-        if self._seen:
-            self._policy.normalizer.update(torch.stack(self._seen))  # type: ignore[operator]
-        over = self.env.next_window()
-        self.hidden = self._policy.reset_state(detached(self.hidden), over)
+        if seen:
+            self._policy.normalizer.update(torch.stack(seen))  # type: ignore[operator]
+        over = self.env.next_window(worlds, window)
+        self.hidden = self._policy.reset_state(transposed(detached(hidden)), over)
         self.iteration += 1
         self.samples += window * self.env.num_envs
         return {"cost": float(cost.detach()), "grad_norm": size, "learning_rate": rate}
 
-    def _fly(self, window: int) -> torch.Tensor:
-        policy, total, seen = self._policy, None, []
-        hidden = self.hidden
+    def _fly(self, window: int) -> tuple[Tensor, Worlds, Hidden, list[Tensor]]:
+        """The mean cost of a window with its gradients, and where it ends."""
+        policy, env, total, seen = self._policy, self.env, None, []
         gathering = self.iteration < self.config.normalizer_iterations
         gathering = gathering and isinstance(policy.normalizer, Normalizer)
+        # With gradients from the first step on, there is one function to compile instead of two.
+        worlds = tuple(_followed(part) for part in env.worlds)
+        hidden = tuple(_followed(part) for part in transposed(self.hidden))
         for _ in range(window):
-            obs = self.env.observe()
             if gathering:
-                seen.append(policy.inputs(obs).detach())
-            action, hidden = policy(obs, hidden)
-            cost = self.env.step(action)
+                with torch.no_grad():
+                    obs = env.observation(worlds)
+                    seen.append(torch.cat([obs[name] for name in policy.spec]).t())
+            worlds, hidden, cost = self._step(worlds, hidden, env.draw())
             total = cost if total is None else total + cost
         assert total is not None
-        self.hidden = hidden
-        self._seen = seen
-        return (total / window + self.env.last_cost()).mean()
+        return (total / window + env.last_cost(worlds)).mean(), worlds, hidden, seen
+
+    def _observe_act_advance(
+        self, worlds: Worlds, hidden: Hidden, chance: Tensor
+    ) -> tuple[Worlds, Hidden, Tensor]:
+        action, hidden = step(self._policy, self.env.observation(worlds), hidden)
+        worlds, cost = self.env.advance(worlds, action, chance)
+        return worlds, hidden, cost
 
     def _rate(self) -> float:
         config = self.config
@@ -173,3 +186,8 @@ class AnalyticPolicyGradient:
         self.hidden = tuple(part.clone() for part in state["hidden"])
         self.iteration, self.samples = state["iteration"], state["samples"]
         self.env.load_state_dict(state["env"])
+
+
+def _followed(part: Tensor) -> Tensor:
+    part = part.detach().contiguous()
+    return part.requires_grad_() if part.is_floating_point() else part

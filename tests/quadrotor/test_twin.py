@@ -21,7 +21,7 @@ N = 16
 @pytest.fixture(autouse=True)
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes longer than these tests; that it changes nothing is tested elsewhere."""
-    for module in ("robo_ts.sim.analytic", "robo_ts.envs.quadrotor.twin"):
+    for module in ("robo_ts.sim.analytic", "robo_ts.envs.quadrotor.twin", "robo_ts.teach.apg"):
         monkeypatch.setattr(f"{module}.compiled", lambda function, *_, **__: function)
 
 
@@ -52,24 +52,24 @@ def test_the_twin_flies_as_the_task_on_the_analytic_engine() -> None:
     twin.state = env.state.clone()  # type: ignore[attr-defined]
     twin.parameters = env.parameters.clone()  # type: ignore[attr-defined]
     twin.constants = env.constants.clone()  # type: ignore[attr-defined]
-    twin._observed = None
     for _ in range(20):
         action = 2.0 * torch.rand(N, 4) - 1.0
         obs = env.step(action).obs
-        twin.step(action)
-        for name, value in twin.observe().items():
-            assert torch.allclose(value, obs[name], atol=2e-5)
+        seen, _ = twin.fly(action.t())
+        for name, value in seen.items():
+            assert torch.allclose(value.t(), obs[name], atol=2e-5)
     assert flight.state.rows == twin.state.shape[0]
 
 
 def test_gradients_reach_the_first_action() -> None:
     twin = QuadrotorTwin(hold(), N)
-    first = torch.zeros(N, 4, requires_grad=True)
-    cost = twin.step(first)
+    first = torch.zeros(4, N, requires_grad=True)
+    worlds, cost = twin.advance(twin.worlds, first, twin.draw())
     for _ in range(10):
-        cost = cost + twin.step(torch.zeros(N, 4))
+        worlds, more = twin.advance(worlds, torch.zeros(4, N), twin.draw())
+        cost = cost + more
     cost.sum().backward()
-    assert first.grad is not None and (first.grad.abs().sum(dim=1) > 0).all()
+    assert first.grad is not None and (first.grad.abs().sum(dim=0) > 0).all()
     assert torch.isfinite(first.grad).all()
 
 
@@ -78,19 +78,20 @@ def test_gradients_are_those_of_small_differences() -> None:
         twin = QuadrotorTwin(hold(), N, seed=3)
         for name in ("state", "parameters", "constants", "limit"):
             setattr(twin, name, getattr(twin, name).double())
-        total = twin.step(action)
+        worlds, total = twin.advance(twin.worlds, action, twin.draw())
         for _ in range(15):
-            total = total + twin.step(0.5 * action)
+            worlds, more = twin.advance(worlds, 0.5 * action, twin.draw())
+            total = total + more
         return total.sum()
 
-    action = (0.1 * torch.randn(N, 4)).double().requires_grad_()
+    action = (0.1 * torch.randn(4, N)).double().requires_grad_()
     cost(action).backward()
     assert action.grad is not None
     for world, rotor in ((0, 0), (3, 2), (7, 1)):
         shift = torch.zeros_like(action)
-        shift[world, rotor] = 1e-6
+        shift[rotor, world] = 1e-6
         slope = (cost(action + shift) - cost(action - shift)).detach() / 2e-6
-        assert float(slope) == pytest.approx(float(action.grad[world, rotor]), rel=1e-4, abs=1e-6)
+        assert float(slope) == pytest.approx(float(action.grad[rotor, world]), rel=1e-4, abs=1e-6)
 
 
 def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window() -> None:
@@ -98,9 +99,10 @@ def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window
     rows = twin.flight.state.slice("rate")
     twin.state[rows, 3] = 100.0
     before = twin.parameters[:, 3].clone()
-    assert float(twin.step(torch.zeros(N, 4))[3]) == 0.0
-    assert not twin.alive[3] and twin.alive.sum() == N - 1
-    over = twin.next_window()
+    worlds, cost = twin.advance(twin.worlds, torch.zeros(4, N), twin.draw())
+    assert float(cost[3]) == 0.0
+    assert not worlds[1][3] and worlds[1].sum() == N - 1
+    over = twin.next_window(worlds, 1)
     assert bool(over[3]) and bool(twin.alive.all())
     assert not torch.equal(twin.parameters[:, 3], before)
     assert not twin.state.requires_grad
@@ -111,9 +113,11 @@ def test_a_policy_gets_better() -> None:
     def cost() -> float:
         twin, policy = QuadrotorTwin(hold(), 64, seed=9), one.policy()
         hidden, total = policy.initial_state(64), torch.zeros(64)
+        obs = twin.observation(twin.worlds)
         for _ in range(100):
-            action, hidden = policy(twin.observe(), hidden)
-            total += twin.step(action)
+            action, hidden = policy({name: x.t() for name, x in obs.items()}, hidden)
+            obs, more = twin.fly(action.t())
+            total += more
             total += 5.0 * ~twin.alive
         return float(total.mean())
 

@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("settings", nargs="*", metavar="key=value")
     _add_bench(commands.add_parser("bench", help="measure speed, memory and methods"))
+    _add_trials(commands.add_parser("trials", help="policies side by side in a task's conditions"))
     commands.add_parser("list", help="the tasks that can be run")
     return parser
 
@@ -83,6 +84,16 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
+def _add_trials(trials: argparse.ArgumentParser) -> None:
+    trials.epilog = "example: robo-ts trials artifacts/quadrotor/student --only hold,tracking"
+    trials.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
+    trials.add_argument("--task", default="quadrotor")
+    trials.add_argument("--only", default="", help="names of trials or groups, with commas")
+    trials.add_argument("--engine", default="cpu")
+    trials.add_argument("--seed", type=int, default=0)
+    trials.add_argument("--json", type=Path, default=None, help="write the figures here")
+
+
 def _dispatch(words: argparse.Namespace) -> int:
     if words.command == "list":
         return _list()
@@ -91,6 +102,8 @@ def _dispatch(words: argparse.Namespace) -> int:
 
         check_writable(words.json or "runs/bench.json")
         return _bench(words)
+    if words.command == "trials":
+        return _trials(words)
     return _run(words.command, words.settings)
 
 
@@ -103,10 +116,26 @@ def _list() -> int:
     return 0
 
 
+def _trials(words: argparse.Namespace) -> int:
+    from robo_ts.files import check_writable, write_json
+    from robo_ts.pipeline.trials import compare, show
+    from robo_ts.sim import EngineConfig
+
+    if words.json:
+        check_writable(words.json)
+    only = [word for word in words.only.split(",") if word]
+    figures = compare(words.policies, words.task, only, EngineConfig(words.engine), words.seed)
+    if words.json:
+        write_json(words.json, figures)
+    show(figures)
+    return 0
+
+
 def _bench(words: argparse.Namespace) -> int:
     from robo_ts.bench.suite import chosen
     from robo_ts.files import write_json
 
+    words.what = _settings_apart(words)
     word = chosen(words.what)
     path, figures, show = _bench_speed(words) if word is None else _bench_suite(word, words)
     path = words.json or path
@@ -114,6 +143,26 @@ def _bench(words: argparse.Namespace) -> int:
     show(figures)
     print(f"written to {path}")
     return 0
+
+
+def _settings_apart(words: argparse.Namespace) -> list[str]:
+    """Words without ``key=value``, which mean the options of that name."""
+    plain = []
+    for word in words.what:
+        key, equals, value = word.partition("=")
+        if not equals:
+            plain.append(word)
+        elif key in ("task", "engine"):
+            setattr(words, key, value)
+        elif key in ("num_envs", "seed", "seeds", "threads") and value.isdigit():
+            setattr(words, key, int(value))
+        else:
+            raise RoboTSError(
+                "task=, engine=, or a whole number for num_envs=, threads=, seed= or seeds=",
+                repr(word),
+                "see robo-ts bench --help",
+            )
+    return plain or ["sim", "env"]
 
 
 def _bench_speed(words: argparse.Namespace) -> _Measured:

@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.quadrotor.config import DroneRanges, QuadrotorConfig
 from robo_ts.envs.quadrotor.task import Quadrotor, hover
+from robo_ts.envs.quadrotor.trials import trials
 from robo_ts.envs.quadrotor.twin import QuadrotorTwin
 
 TASK = TaskSpec(
@@ -22,6 +23,8 @@ TASK = TaskSpec(
     },
     plain_action=hover,
     differentiable=QuadrotorTwin,
+    outcomes=("within_limits", "survived"),
+    trials=trials,
 )
 
 __all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig", "QuadrotorTwin"]

@@ -80,12 +80,25 @@ class SensorRanges:
         bias: standard deviation of each episode's constant error, in the same units.
         observation_delay: s, at most 20 ms.
         action_delay: s, at most 20 ms.
+        latency: s in all, at most 20 ms; a random share of it delays readings, the rest actions. It
+            adds to the other two, and neither exceeds 20 ms.
     """
 
     noise: Range = field(default_factory=Range)
     bias: Range = field(default_factory=Range)
     observation_delay: Range = field(default_factory=Range)
     action_delay: Range = field(default_factory=Range)
+    latency: Range = field(default_factory=Range)
+
+    def __post_init__(self) -> None:
+        for name in ("observation_delay", "action_delay", "latency"):
+            high = max(getattr(self, name).low, getattr(self, name).high)
+            if high > 0.02:
+                raise RoboTSError(
+                    f"task.sensors.{name} of at most 0.02 s",
+                    str(high),
+                    "lower it; it is in seconds",
+                )
 
 
 @dataclass
@@ -222,6 +235,8 @@ class QuadrotorConfig:
         limit_arms: terminate beyond this many arm lengths per axis from the reference.
         limit_velocity: terminate beyond this speed per axis, m/s.
         limit_angular_velocity: terminate beyond this rate per axis, rad/s.
+        limits_end: whether breaking a limit ends an episode; else it is marked (``within_limits``),
+            ends the reward, and the drone flies on until it is lost: 20 m away or out of control.
         vehicle: a named vehicle or a .yaml file to fly instead of drawn drones; empty for none.
         drones: the distribution of drones.
         air: what the air does.
@@ -240,6 +255,7 @@ class QuadrotorConfig:
     limit_arms: float = 20.0
     limit_velocity: float = 2.0
     limit_angular_velocity: float = 35.0
+    limits_end: bool = True
     vehicle: str = ""
     drones: DroneRanges = field(default_factory=DroneRanges)
     air: AirRanges = field(default_factory=AirRanges)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from robo_ts.envs.quadrotor.config import QuadrotorConfig
 from robo_ts.envs.quadrotor.drones import Drones, disturbance, random_tilt, sample_drones
-from robo_ts.envs.quadrotor.flight import READING, Features, Flight, lag
+from robo_ts.envs.quadrotor.flight import DELAYS, READING, Features, Flight, lag
 from robo_ts.envs.quadrotor.layout import Rows
 from robo_ts.envs.quadrotor.vehicles import load_vehicle
 from robo_ts.sim import Range
@@ -45,8 +45,8 @@ def features(config: QuadrotorConfig) -> Features:
         wind=_used(air.drag) or _used(air.gust_speed),
         kicks=_used(air.kick),
         sag=_used(config.drones.sag),
-        action_delay=_used(sensors.action_delay),
-        observation_delay=_used(sensors.observation_delay),
+        action_delay=_used(sensors.action_delay) or _used(sensors.latency),
+        observation_delay=_used(sensors.observation_delay) or _used(sensors.latency),
         noise=_used(sensors.noise) or _used(sensors.bias),
     )
 
@@ -119,6 +119,13 @@ def _circumstances(
     def draw(value: Range) -> Tensor:
         return value.sample((num,), rng)
 
+    def late(seconds: Tensor) -> Tensor:
+        return real * (steps * seconds).clamp_max(DELAYS)
+
+    latency = draw(sensors.latency)
+    # Three equally frequent kinds: all of it in the readings, all in the actions, or shared.
+    kind = 3.0 * torch.rand(num, generator=rng, device=rng.device)
+    before = latency * (kind - 1.0).clamp(0.0, 1.0)
     return {
         "drag": real * draw(air.drag),
         "gust_speed": real * draw(air.gust_speed),
@@ -127,8 +134,8 @@ def _circumstances(
         "sag": real * drones.sag,
         "noise": real * draw(sensors.noise),
         "bias": real * draw(sensors.bias) * torch.randn(9, num, generator=rng, device=rng.device),
-        "action_delay": real * steps * draw(sensors.action_delay),
-        "observation_delay": real * steps * draw(sensors.observation_delay),
+        "action_delay": late(draw(sensors.action_delay) + latency - before),
+        "observation_delay": late(draw(sensors.observation_delay) + before),
     }
 
 

@@ -19,6 +19,11 @@ from robo_ts.envs.quadrotor.layout import Rows
 from robo_ts.envs.quadrotor.model import EXPANDED_FIELDS, ROTORS, build_model, write_drones
 from robo_ts.sim import EngineConfig, make_sim
 
+# Distance at which a drone counts as lost, m (RAPTOR's evaluation).
+LOST = 20.0
+# Tracking errors count from this control step on: 2 s after the start.
+TRACKED_FROM = 200
+
 
 class Quadrotor(TaskEnv):
     """See ``README.md`` beside this file for the observation, action and success rules.
@@ -34,6 +39,7 @@ class Quadrotor(TaskEnv):
         "too fast",
         "tumbling",
         "inaccurate",
+        "lost",
     )
     kept: ClassVar[tuple[str, ...]] = (
         "state",
@@ -45,7 +51,10 @@ class Quadrotor(TaskEnv):
         "action_change",
         "_late_error",
         "_late_steps",
-        "_terminated_by",
+        "_square_error",
+        "_arrived",
+        "_broken",
+        "_lost",
         "_success_ever",
     )
 
@@ -75,8 +84,11 @@ class Quadrotor(TaskEnv):
         self.arm, self.mass, self.action_change = new(n), new(n), new(n)
         self.inertia = new(3, n)
         self._late_error, self._late_steps = new(n), new(n)
-        self._terminated_by = torch.zeros(n, dtype=torch.long, device=self.device)
-        self._success_ever = torch.zeros(n, dtype=torch.bool, device=self.device)
+        self._square_error, self._arrived = new(n), new(n)
+        self._broken = torch.zeros(n, dtype=torch.long, device=self.device)
+        self._lost, self._success_ever = (
+            torch.zeros(n, dtype=torch.bool, device=self.device) for _ in range(2)
+        )
 
     # -- the episode -------------------------------------------------------------------------------
 
@@ -103,7 +115,10 @@ class Quadrotor(TaskEnv):
         self.action_change[env_ids] = 0.0
         self._late_error[env_ids] = 0.0
         self._late_steps[env_ids] = 0.0
-        self._terminated_by[env_ids] = 0
+        self._square_error[env_ids] = 0.0
+        self._arrived[env_ids] = torch.nan
+        self._broken[env_ids] = 0
+        self._lost[env_ids] = False
         self._success_ever[env_ids] = False
 
     # -- the step ----------------------------------------------------------------------------------
@@ -135,21 +150,34 @@ class Quadrotor(TaskEnv):
         late = (self.episode_step > self._late).float()
         self._late_error += late * self.distance
         self._late_steps += late
-        self._success_ever |= self.distance < self.config.success_distance
+        self._square_error += (self.episode_step > TRACKED_FROM) * self.distance.square()
+        near = self.distance < self.config.success_distance
+        first = near & self._arrived.isnan()
+        self._arrived = torch.where(first, self.episode_step * self.step_dt, self._arrived)
+        self._success_ever |= near
 
     def _terminated(self) -> Tensor:
         config, s = self.config, self._rows()
         far = self.position_error.abs().amax(dim=0) > config.limit_arms * self.arm
         fast = s["velocity"].abs().amax(dim=0) > config.limit_velocity
         tumbling = s["rate"].abs().amax(dim=0) > config.limit_angular_velocity
-        # Later rules win when several hold at once.
+        # Later rules win when several hold at once; of several moments the first one counts.
         reason = torch.where(fast, 2, far.long())
-        self._terminated_by = torch.where(tumbling, 3, reason)
-        return self._terminated_by > 0
+        reason = torch.where(tumbling, 3, reason)
+        self._breaks = (reason > 0) & (self._broken == 0)
+        self._broken = torch.where(self._breaks, reason, self._broken)
+        if config.limits_end:
+            return reason > 0
+        self._lost = ~(
+            (self.distance < LOST)
+            & (s["velocity"].abs().amax(dim=0) < 50.0)
+            & (s["rate"].abs().amax(dim=0) < 150.0)
+        )
+        return self._lost.clone()
 
     def _reward(self, terminated: Tensor) -> Tensor:
         s = self._rows()
-        return rewards.reward(
+        reward = rewards.reward(
             self.config.reward,
             distance=self.distance,
             velocity=s["velocity"],
@@ -157,8 +185,12 @@ class Quadrotor(TaskEnv):
             yaw_component=s["quaternion"][3],
             action=s["action"],
             action_change=self.action_change,
-            terminated=terminated,
+            terminated=self._breaks,
         )
+        if self.config.limits_end:
+            return reward
+        # What follows a broken limit earns nothing, as if the episode had ended there.
+        return torch.where((self._broken > 0) & ~self._breaks, 0.0, reward)
 
     def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
         def some(packed: Tensor) -> Tensor:
@@ -181,15 +213,24 @@ class Quadrotor(TaskEnv):
     # -- measurement -------------------------------------------------------------------------------
 
     def evaluate(self) -> dict[str, Tensor]:
-        error = self._late_error / self._late_steps
-        alive = self._terminated_by == 0
+        lost = self._lost | ((self._broken > 0) & self.config.limits_end)
+        error = torch.where(lost, torch.nan, self._late_error / self._late_steps)
+        tracked = (self.episode_step - TRACKED_FROM).clamp_min(0)
+        within = self._broken == 0
         near = error < self.config.success_distance
-        inaccurate = torch.where(alive & ~near, 4, self._terminated_by)
+        failure = torch.where(within & ~near, 4, self._broken)
+        failure = torch.where(self._lost, 5, failure)
         return {
-            "success": alive & near,
+            "success": within & near,
             "success_ever": self._success_ever.clone(),
-            "failure": inaccurate,
+            "failure": failure,
+            "within_limits": within,
+            "survived": ~lost,
             "position_error_m": error,
+            "tracking_rmse_m": torch.where(
+                lost, torch.nan, torch.sqrt(self._square_error / tracked)
+            ),
+            "arrival_s": self._arrived.clone(),
             "moving_reference": self._moves(),
             "thrust_to_weight": self.constants[1].clone(),
             "torque_to_inertia": torch.exp(self.constants[2]),

@@ -26,4 +26,9 @@ def print_report(figures: dict[str, Any], console: Console | None = None) -> Non
     for name, rate in figures["rates"].items():
         share = figures.get(f"{name}_over_raw")
         table.add_row(_LABELS[name], f"{rate:,.0f}", "" if share is None else f"{share:.2f}")
+    analytic = figures.get("analytic")
+    if analytic:
+        table.add_row(
+            f"formulas, {analytic['num_envs']} worlds, one core", f"{analytic['rate']:,.0f}", ""
+        )
     (console or Console()).print(table)

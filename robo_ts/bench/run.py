@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from robo_ts.bench.env import EnvStepper
+from robo_ts.bench.formulas import run_formulas
 from robo_ts.bench.sim import Stepper, raw_stepper, sim_stepper, wait
 from robo_ts.env import get_task, make_env
 from robo_ts.errors import RoboTSError, did_you_mean
@@ -46,7 +47,8 @@ def run_bench(
     Returns:
         Plain data: ``rates`` (medians over the rounds, in world steps per second), the ratios
         ``sim_over_raw`` and ``env_over_raw`` (medians of each round's ratio), every round's rates,
-        and the hardware, versions, commit and seed they belong to.
+        and the hardware, versions, commit and seed they belong to. With ``sim``, and for a task
+        whose physics are formulas, ``analytic`` says how fast these are on one core.
 
     Raises:
         RoboTSError: for an unknown word in ``what``.
@@ -83,6 +85,7 @@ def run_bench(
             rate = num_envs * _steps_per_second(variants[name], wanted, env.device)
             if index:  # the first round only warms up
                 measured[name].append(rate)
+    formulas = run_formulas(task, seed, 0.5 * seconds) if "sim" in what else None
     found = {
         "task": task,
         "num_envs": num_envs,
@@ -97,6 +100,7 @@ def run_bench(
         "unit": "control steps of one world per second, median over rounds",
         "rates": {name: statistics.median(rates) for name, rates in measured.items()},
         **{f"{name}_over_raw": _ratio(measured, name) for name in variants if name != "raw"},
+        **({"analytic": formulas} if formulas else {}),
         "resets_per_step": whole.resets_per_step,
         "rounds": measured,
         "hardware": hardware(),

@@ -55,6 +55,11 @@ class DifferentiableEnv(Protocol):
         one is over; which, ``(num_envs,)`` bool."""
         ...
 
+    def fly(self, action: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:
+        """One step without gradients, as fast as it gets: the observations after it and its cost.
+        Episodes do not end."""
+        ...
+
     def state_dict(self) -> dict[str, Any]:
         """Everything that determines the future."""
         ...

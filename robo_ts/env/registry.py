@@ -21,6 +21,7 @@ from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.env.differentiable import DifferentiableEnv
+from robo_ts.env.trials import Trial
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim import EngineConfig, check_num_envs
 from robo_ts.tasks import foreign_tasks, gym_id, task_folders
@@ -42,6 +43,8 @@ class TaskSpec:
             benchmarks; zeros when left out.
         differentiable: ``(config, num_envs, seed, device) -> DifferentiableEnv``, where the task's
             physics are formulas; None where they are not.
+        outcomes: boolean metrics of ``evaluate()`` that are results beside success.
+        trials: the conditions its policies are compared under, by name; None where there are none.
         config_dir: for a task outside this package, its Hydra groups: ``recipe/<task>/*.yaml``
             and, where wanted, ``task/<task>.yaml``.
     """
@@ -54,6 +57,8 @@ class TaskSpec:
     bins: dict[str, list[float]] = field(default_factory=dict)
     plain_action: Callable[[Any, TensorDict], Tensor] | None = None
     differentiable: Callable[[Any, int, int, str], DifferentiableEnv] | None = None
+    outcomes: tuple[str, ...] = ()
+    trials: Callable[[], dict[str, Trial]] | None = None
     config_dir: Path | None = None
 
     @property

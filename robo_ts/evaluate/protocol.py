@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +31,16 @@ class Episodes:
 
     def __len__(self) -> int:
         return len(self.length)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Episodes]) -> Episodes:
+        """Several, one after the other."""
+        return cls(
+            {k: torch.cat([p.metrics[k] for p in parts]) for k in parts[0].metrics},
+            torch.cat([p.length for p in parts]),
+            torch.cat([p.reward for p in parts]),
+            parts[0].failure_names,
+        )
 
 
 def run_episodes(
@@ -68,12 +78,7 @@ def run_episodes(
         first += count
         if progress:
             progress(count)
-    return Episodes(
-        {k: torch.cat([b.metrics[k] for b in batches]) for k in batches[0].metrics},
-        torch.cat([b.length for b in batches]),
-        torch.cat([b.reward for b in batches]),
-        batches[0].failure_names,
-    )
+    return Episodes.joined(batches)
 
 
 @torch.no_grad()

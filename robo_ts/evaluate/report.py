@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,19 +16,24 @@ from robo_ts.evaluate.statistics import mcnemar, wilson
 from robo_ts.policies import Policy
 
 
-def summarise(episodes: Episodes, bins: dict[str, list[float]] | None = None) -> dict[str, Any]:
+def summarise(
+    episodes: Episodes,
+    bins: dict[str, list[float]] | None = None,
+    outcomes: Sequence[str] = (),
+) -> dict[str, Any]:
     """Success with interval, failure classes, and median and mean of every number the task
     measures.
 
     Args:
         episodes: what happened.
-        bins: edges per metric; success is reported in every bin.
+        bins: edges per metric; success and outcomes are reported in every bin.
+        outcomes: boolean metrics that are results, as success is; others are circumstances, and
+            success is reported apart where they hold.
 
     Returns:
         ``success {mean, ci95, episodes}``, ``success_ever``, ``failures`` (counts), ``length``,
         ``return``, one ``{median, mean}`` per float metric (over episodes in which it is defined),
-        and
-        ``bins``.
+        one proportion per outcome, and ``bins``.
     """
     metrics = episodes.metrics
     report: dict[str, Any] = {
@@ -41,17 +46,20 @@ def summarise(episodes: Episodes, bins: dict[str, list[float]] | None = None) ->
             for index, name in enumerate(episodes.failure_names)
         },
     }
+    report |= {name: proportion(metrics[name]) for name in outcomes}
     skipped = set(bins or {})
     for name, value in metrics.items():
         if value.is_floating_point() and name not in skipped:
             report[name] = centre(value)
-        elif value.dtype == torch.bool and not name.startswith("success"):
+        elif value.dtype == torch.bool and name not in {"success", "success_ever", *outcomes}:
             report[f"success_by_{name}"] = {
                 str(flag).lower(): proportion(metrics["success"][value == flag])
                 for flag in (False, True)
                 if bool((value == flag).any())
             }
-    report["bins"] = {name: _binned(metrics, name, edges) for name, edges in (bins or {}).items()}
+    report["bins"] = {
+        name: _binned(metrics, name, edges, outcomes) for name, edges in (bins or {}).items()
+    }
     return report
 
 
@@ -107,10 +115,14 @@ def memory_ablation(
     return found
 
 
-def _binned(metrics: dict[str, Tensor], name: str, edges: list[float]) -> list[dict[str, Any]]:
+def _binned(
+    metrics: dict[str, Tensor], name: str, edges: list[float], outcomes: Sequence[str]
+) -> list[dict[str, Any]]:
     values, found = metrics[name], []
     for low, high in pairwise(edges):
         inside = (values >= low) & (values < high)
         if bool(inside.any()):
-            found.append({"low": low, "high": high, **proportion(metrics["success"][inside])})
+            others = {one: proportion(metrics[one][inside]) for one in outcomes}
+            success = proportion(metrics["success"][inside])
+            found.append({"low": low, "high": high, **success, **others})
     return found

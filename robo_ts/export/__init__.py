@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from robo_ts.export.c_header import write_c_header
     from robo_ts.export.contract import build_contract
     from robo_ts.export.golden import record_golden
     from robo_ts.export.onnx import ExportResult, export_bundle
@@ -33,9 +34,11 @@ __all__ = [
     "load",
     "record_golden",
     "replay_golden",
+    "write_c_header",
 ]
 
 _HOMES = {
+    "c_header": ("write_c_header",),
     "contract": ("build_contract",),
     "golden": ("record_golden",),
     "onnx": ("ExportResult", "export_bundle"),

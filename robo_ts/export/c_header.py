@@ -63,10 +63,15 @@ def write_c_header(bundle: PolicyBundle, folder: str | Path) -> Path:
     return path
 
 
-def _check(policy: Policy) -> None:
+def fits_c(policy: Policy) -> bool:
+    """Whether :func:`write_c_header` knows how to write it."""
     memory = policy.memory
     one_gru = memory is None or (memory.kind == "gru" and memory.layers == 1)
-    if type(policy) is not Policy or not one_gru or len(policy.images):
+    return type(policy) is Policy and one_gru and not len(policy.images)
+
+
+def _check(policy: Policy) -> None:
+    if not fits_c(policy):
         found = f"{type(policy).__name__} with memory {policy.config.memory}"
         raise RoboTSError(
             "a plain policy of vectors, without memory or with one GRU layer, for a C header",

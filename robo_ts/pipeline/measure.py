@@ -25,6 +25,8 @@ from robo_ts.export import (
     record_golden,
     replay_golden,
 )
+from robo_ts.export.c_header import fits_c, write_c_header
+from robo_ts.export.timing import microseconds_per_step
 from robo_ts.files import write_json
 from robo_ts.pipeline.config import ExportConfig, Run
 from robo_ts.pipeline.run_dir import RunDir
@@ -57,10 +59,10 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
         bar.update,
     )
     bar.close()
-    bins = get_task(run.task).bins
+    spec = get_task(run.task)
     report = {
-        "teacher": summarise(teacher_episodes, bins),
-        "student": summarise(student_episodes, bins),
+        "teacher": summarise(teacher_episodes, spec.bins, spec.outcomes),
+        "student": summarise(student_episodes, spec.bins, spec.outcomes),
         "teacher_to_student": compare_pairs(teacher_episodes, student_episodes),
         "memory_cleared_every": ablation,
     }
@@ -77,7 +79,7 @@ def export(run: Run, folder: RunDir) -> dict[str, Any]:
         return folder.result("export")
     begun = time.monotonic()
     config = run.config.export
-    student = _load(run, folder, "student")
+    student, spec = _load(run, folder, "student"), get_task(run.task)
     stage, make = folder.stage("export"), env_maker(run, training=False)
     seed = derive(run.config.seed, "export")
 
@@ -90,7 +92,7 @@ def export(run: Run, folder: RunDir) -> dict[str, Any]:
     result = {
         "seconds": time.monotonic() - begun,
         **checked,
-        "onnx": summarise(episodes, get_task(run.task).bins),
+        "onnx": summarise(episodes, spec.bins, spec.outcomes),
     }
     write_json(folder.stage("eval") / "onnx.json", result["onnx"])
     folder.finish("export", result)
@@ -105,7 +107,7 @@ def export_and_check(
     seed: int,
 ) -> dict[str, Any]:
     """Write the ONNX file with contract and golden trace, replay the trace, fly file and torch
-    together.
+    together; write the C header too, for policies that fit, and time a step of each.
 
     Raises:
         RoboTSError: when file and torch differ by more than the tolerance.
@@ -122,6 +124,11 @@ def export_and_check(
             "update onnxruntime or raise export.tolerance",
         )
     env = make(config.num_envs, seed)
+    speed: dict[str, float] = {}
+    if not len(bundle.policy.images):
+        if fits_c(bundle.policy):
+            write_c_header(bundle, folder)
+        speed = microseconds_per_step(folder)
     flown = compare_closed_loop(
         bundle, exported.onnx_path, env, config.steps, seed, config.tolerance
     )
@@ -132,6 +139,7 @@ def export_and_check(
         "golden_max_abs_diff": golden,
         "max_abs_diff_vs_torch": flown.max_abs_diff,
         "steps_compared": flown.steps_compared,
+        "microseconds_per_step": speed,
     }
 
 

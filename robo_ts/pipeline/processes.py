@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from multiprocessing.connection import wait
 from typing import Any
 
 import torch.multiprocessing as mp
@@ -48,9 +49,12 @@ def together(count: int, work: Work) -> Any:
         with started():
             try:
                 return work()
-            except BaseException:
-                # Before the group is left, or they would complain about its end.
+            except BaseException as error:
+                # A process that is gone is first noticed as a message that did not come.
+                if isinstance(error, RuntimeError):
+                    wait([p.sentinel for p in others], timeout=5.0)
                 dead = [p.exitcode for p in others if p.exitcode]
+                # Before the group is left, or the others would complain about its end.
                 for process in others:
                     process.kill()
                 if dead:

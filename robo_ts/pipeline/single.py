@@ -18,8 +18,9 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     """Measure one bundle in the worlds of ``run``; writes JSON when ``out`` names a file."""
     set_threads(run.config.torch_threads)
     bundle = load_fitting(run, path)
+    spec = get_task(run.task)
     bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
-    report = summarise(fly(run, PolicyActor(bundle.policy), bar), get_task(run.task).bins)
+    report = summarise(fly(run, PolicyActor(bundle.policy), bar), spec.bins, spec.outcomes)
     bar.close()
     print_result(str(path), {bundle.lineage.get("kind", "policy"): report})
     if out:

@@ -143,7 +143,7 @@ def measure_gate(run: Run, policy: Policy) -> dict[str, Any]:
         min(gate.episodes, evaluate.num_envs),
         derive(run.config.seed, "gate"),
     )
-    return summarise(episodes)
+    return summarise(episodes, outcomes=get_task(run.task).outcomes)
 
 
 def check_gate(run: Run, success: dict[str, Any], folder: RunDir) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from robo_ts.env import TaskEnv
+from robo_ts.env import TaskEnv, make_env
 from robo_ts.errors import RoboTSError
 from robo_ts.export.c_header import write_c_header
 from robo_ts.export.golden import record_golden
+from robo_ts.pipeline.config import ExportConfig
+from robo_ts.pipeline.measure import export_and_check
 from robo_ts.policies import Policy, PolicyBundle, PolicyConfig
 
 CC = shutil.which("cc")
@@ -100,3 +102,17 @@ def test_what_it_cannot_say_is_refused(
         header(env, tmp_path, memory="lstm")
     with pytest.raises(RoboTSError, match="export the bundle first"):
         write_c_header(bundle_of(env, memory="none"), tmp_path / "empty")
+
+
+@needs_compiler
+def test_a_step_of_file_and_header_is_timed(
+    make_quadrotor: Callable[..., TaskEnv], tmp_path: Path
+) -> None:
+    bundle = bundle_of(make_quadrotor(), encoder=[16], memory_size=16)
+    run_config = ExportConfig(steps=5, num_envs=2)
+    found = export_and_check(
+        bundle, tmp_path, lambda num, seed: make_env("quadrotor", num), run_config, seed=0
+    )
+    speed = found["microseconds_per_step"]
+    assert set(speed) == {"onnx", "c"} and 0.0 < speed["c"] < speed["onnx"]
+    assert run(tmp_path) < 1e-5

@@ -13,9 +13,10 @@ import torch
 
 from robo_ts.env import TaskEnv, get_task, make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig
-from robo_ts.envs.quadrotor.config import References, RewardWeights, StartRanges
+from robo_ts.envs.quadrotor.config import References, RewardWeights, SensorRanges, StartRanges
+from robo_ts.envs.quadrotor.task import hover
 from robo_ts.errors import RoboTSError
-from robo_ts.sim import EngineConfig
+from robo_ts.sim import EngineConfig, Range
 
 MakeEnv = Callable[..., TaskEnv]
 ENDLESS: dict[str, Any] = {
@@ -416,3 +417,98 @@ def test_the_registry_knows_the_task() -> None:
     spec = get_task("quadrotor")
     assert spec.config is QuadrotorConfig
     assert set(spec.obs_groups) == {"actor", "critic", "teacher", "student"}
+
+
+# -- limits that are marked ------------------------------------------------------------------------
+
+
+def marked(**changes: Any) -> QuadrotorConfig:
+    return QuadrotorConfig(
+        limits_end=False, references=References(langevin=0.0), episode_steps=60, **changes
+    )
+
+
+def test_a_marked_limit_ends_the_reward_but_not_the_flight() -> None:
+    ends, marks = (
+        make_env("quadrotor", 64, marked(limit_velocity=2.6)),
+        make_env("quadrotor", 64, marked(limit_velocity=2.6)),
+    )
+    ends.config.limits_end = True  # type: ignore[attr-defined]
+    ends.reset(seed=1)
+    marks.reset(seed=1)
+    earned = torch.zeros(2, 64)
+    running = torch.ones(64, dtype=torch.bool)
+    for _ in range(59):
+        first, second = ends.step(torch.zeros(64, 4)), marks.step(torch.zeros(64, 4))
+        earned[0] += first.reward * running
+        earned[1] += second.reward
+        running &= ~first.done
+        assert not bool(second.done.any())
+    broken = ~marks.evaluate()["within_limits"]
+    assert torch.equal(broken, ~running) and 0 < int(broken.sum()) < 64
+    assert torch.allclose(earned[0], earned[1], atol=1e-3)
+    assert bool(marks.evaluate()["survived"].all())
+    assert not bool(marks.evaluate()["success"][broken].any())
+
+
+def test_a_drone_out_of_control_is_lost_and_has_no_error() -> None:
+    env = make_env("quadrotor", 4, marked())
+    env.reset(seed=0)
+    qvel = env.sim.read("qvel")
+    qvel[2, 3] = 400.0
+    env.sim.write("qvel", qvel)
+    done = env.step(torch.zeros(4, 4))
+    assert done.terminated.tolist() == [False, False, True, False]
+    found = done.info["episode"]
+    assert done.info["final_ids"].tolist() == [2]
+    assert found["survived"].tolist() == [False]
+    assert bool(torch.isnan(found["position_error_m"]).all())
+    assert env.failure_names[int(found["failure"][0])] == "lost"
+
+
+def test_tracking_error_and_arrival_are_those_of_the_flight() -> None:
+    config = QuadrotorConfig(
+        limits_end=False,
+        references=References(langevin=0.0),
+        episode_steps=230,
+        start=StartRanges(0.5, velocity=0.3, angular_velocity=0.0, tilt=0.0, rotor_speed=0.0),
+    )
+    config.drones.disturbance = 0.0
+    env = make_env("quadrotor", 16, config)
+    env.reset(seed=0)
+    distances = []
+    for _ in range(229):
+        env.step(hover(env, env.observe()))
+        distances.append(env.distance.clone())  # type: ignore[attr-defined]
+    flown = torch.stack(distances)
+    expected = flown[200:].square().mean(dim=0).sqrt()
+    measured = env.evaluate()
+    assert torch.allclose(measured["tracking_rmse_m"], expected, rtol=1e-4)
+    assert not bool(measured["arrival_s"].isnan().all())
+    for world in range(16):
+        near = torch.nonzero(flown[:, world] < 0.2).flatten()
+        arrival = float(measured["arrival_s"][world])
+        assert (
+            math.isnan(arrival)
+            if not len(near)
+            else arrival == pytest.approx(0.01 * (int(near[0]) + 1))
+        )
+
+
+# -- latency ---------------------------------------------------------------------------------------
+
+
+def test_a_latency_is_shared_between_readings_and_actions() -> None:
+    config = marked()
+    config.sensors.latency = Range(0.015, 0.015)
+    env = make_env("quadrotor", 600, config)
+    env.reset(seed=0)
+    early, late = (term(env, name)[:, 0] for name in ("observation_delay", "action_delay"))
+    assert torch.allclose(early + late, torch.full((600,), 1.5))
+    assert 0.2 < float((early == 0.0).float().mean()) < 0.47
+    assert 0.2 < float((late < 1e-6).float().mean()) < 0.47
+
+
+def test_latencies_beyond_two_steps_are_refused() -> None:
+    with pytest.raises(RoboTSError, match=r"latency of at most 0.02 s"):
+        SensorRanges(latency=Range(0.0, 0.03))

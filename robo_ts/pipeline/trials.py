@@ -1,0 +1,134 @@
+"""``robo-ts trials``: policies of any kind side by side, in every condition a task knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from robo_ts.env import get_task, make_env
+from robo_ts.errors import RoboTSError
+from robo_ts.evaluate import Actor, PolicyActor
+from robo_ts.evaluate.actors import OnnxActor
+from robo_ts.evaluate.trials import choose_trials, run_trials
+from robo_ts.export import load
+from robo_ts.lineage import commit, hardware, versions
+from robo_ts.policies import PolicyBundle
+from robo_ts.progress import Progress, set_threads
+from robo_ts.sim import EngineConfig
+
+
+def compare(
+    paths: Sequence[str],
+    task: str,
+    words: Sequence[str] = (),
+    engine: EngineConfig | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Every policy in the chosen trials.
+
+    Args:
+        paths: folders of bundles, folders of runs (their student), or ``.onnx`` files; a label may
+            stand before, ``name=path``.
+        task: the task.
+        words: names of trials or of groups; all of them when empty.
+        engine: what steps the worlds.
+        seed: of the worlds.
+
+    Raises:
+        RoboTSError: for a path that holds no policy of the task, or an unknown word.
+    """
+    set_threads(0)
+    spec, engine = get_task(task), engine or EngineConfig()
+    chosen = choose_trials(spec, words)
+    actors = {}
+    for given in paths:
+        label, path = _split(given)
+        if label in actors:
+            raise RoboTSError(
+                "policies with names of their own", f"{label!r} twice", "write name=path"
+            )
+        actors[label] = _actor(Path(path), task, engine)
+    total = len(actors) * sum(t.episodes * t.repeats for t in chosen.values())
+    bar = Progress("trials", total, "episode")
+    try:
+        found = run_trials(spec, spec.config(), actors, chosen, engine, seed, progress=bar.update)
+    finally:
+        bar.close()
+    return {
+        "task": task,
+        "engine": {"name": engine.name, "device": engine.resolved_device()},
+        "seed": seed,
+        "policies": {_split(given)[0]: _split(given)[1] for given in paths},
+        "hardware": hardware(),
+        "versions": versions(),
+        "commit": commit(),
+        "trials": found,
+    }
+
+
+def _split(given: str) -> tuple[str, str]:
+    label, equals, path = given.partition("=")
+    if equals:
+        return label, path
+    plain = Path(given)
+    # The folder of a run's student says less than the run's name.
+    shown = plain.parent if plain.name in ("bundle", "policy.onnx", "export") else plain
+    return str(shown), given
+
+
+def _actor(path: Path, task: str, engine: EngineConfig) -> Actor:
+    env = make_env(task, 1, engine=engine)
+    try:
+        if path.suffix == ".onnx":
+            runtime = load(path)
+            missing = sorted(set(runtime.groups) - set(env.spec))
+            if missing:
+                raise RoboTSError(
+                    f"an ONNX policy over the groups {sorted(env.spec)} of {task}",
+                    f"{path}, which reads {', '.join(missing)}",
+                    "give one of this task",
+                )
+            return OnnxActor(runtime, env.device)
+        if (path / "student" / "bundle").is_dir():
+            path = path / "student" / "bundle"
+        bundle = PolicyBundle.load(path)
+        bundle.check_fits(task, env.spec, env.num_actions)
+        return PolicyActor(bundle.policy.to(env.device))
+    finally:
+        env.close()
+
+
+_COLUMNS = ("success", "within_limits", "survived")
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print what :func:`compare` found, one table per group."""
+    trials = figures["trials"]
+    for group in dict.fromkeys(trial["group"] for trial in trials.values()):
+        table = Table(title=f"{figures['task']}: {group}")
+        table.add_column("trial")
+        table.add_column("policy")
+        for column in (*_COLUMNS, "return", "error median / mean", "tracking"):
+            table.add_column(column.replace("_", " "), justify="right")
+        for name, trial in trials.items():
+            if trial["group"] == group:
+                for label, report in trial["policies"].items():
+                    table.add_row(name, label, *_cells(report))
+        console = Console()
+        console.width = max(console.width, 110)
+        console.print(table)
+
+
+def _cells(report: dict[str, Any]) -> list[str]:
+    shares = [f"{report[c]['mean']:.1%}" if c in report else "" for c in _COLUMNS]
+    error, tracking = report.get("position_error_m"), report.get("tracking_rmse_m")
+    return [
+        *shares,
+        f"{report['return']['mean']:.1f}",
+        f"{100 * error['median']:.2f} / {100 * error['mean']:.2f} cm" if error else "",
+        f"{100 * tracking['mean']:.1f} cm" if tracking else "",
+    ]

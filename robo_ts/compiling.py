@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import torch
+import torch._functorch.config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +32,9 @@ def compiled(function: F, device: torch.device, gradients: bool = True) -> F:
 def _can_compile(kind: str) -> bool:
     # Functions here are compiled once per number of worlds and per kind of gradient.
     torch._dynamo.config.recompile_limit = max(torch._dynamo.config.recompile_limit, 64)
+    torch._dynamo.config.allow_rnn = True  # of memories only the weights are read
+    # Computing simple formulas again on the way back is cheaper than keeping their results.
+    torch._functorch.config.activation_memory_budget = 0.0
     if kind != "cpu" or shutil.which("g++") or shutil.which("clang++") or shutil.which("cl"):
         return True
     warnings.warn(

@@ -17,12 +17,14 @@ class EvaluateConfig:
         num_envs: worlds at once; the last batch is cut to fit.
         memory_resets: the memory ablation clears the memory every so many steps; one run each.
         ablation_episodes: episodes per ablation.
+        trials: names or groups of the task's trials in which teacher and student are compared.
     """
 
     episodes: int = 2048
     num_envs: int = 1024
     memory_resets: list[int] = field(default_factory=lambda: [1, 5, 20])
     ablation_episodes: int = 512
+    trials: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_at_least_one(self, "evaluate", ("episodes", "num_envs", "ablation_episodes"))

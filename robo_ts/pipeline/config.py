@@ -21,6 +21,7 @@ from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.env import ObservationSpec, get_task
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
+from robo_ts.evaluate.trials import choose_trials
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.pipeline.complaints import check_keys, config_error, flat_keys, to_object
 from robo_ts.policies import Policy, PolicyConfig
@@ -261,6 +262,8 @@ def compose_run(overrides: list[str]) -> Run:
         raise config_error(error, words, flat_keys(_schema(task))) from error
     run = Run(task, recipe, config)
     _ = run.tuning_task
+    if config.evaluate.trials:
+        choose_trials(get_task(task), config.evaluate.trials)
     return run
 
 

@@ -18,6 +18,7 @@ from robo_ts.evaluate import (
     summarise,
 )
 from robo_ts.evaluate.actors import Actor, OnnxActor
+from robo_ts.evaluate.trials import choose_trials, run_trials
 from robo_ts.export import (
     compare_closed_loop,
     export_bundle,
@@ -66,11 +67,35 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
         "teacher_to_student": compare_pairs(teacher_episodes, student_episodes),
         "memory_cleared_every": ablation,
     }
+    report["trials"] = _trials(run, teacher, student)
     for name, part in report.items():
         write_json(folder.stage("eval") / f"{name}.json", part)
     result = {"seconds": time.monotonic() - begun, **report}
     folder.finish("eval", result)
     return result
+
+
+def _trials(run: Run, teacher: PolicyBundle, student: PolicyBundle) -> dict[str, Any]:
+    """Teacher and student in the trials the run asks for."""
+    config, spec = run.config.evaluate, get_task(run.task)
+    if not config.trials:
+        return {}
+    chosen = choose_trials(spec, config.trials)
+    actors = {"teacher": PolicyActor(teacher.policy), "student": PolicyActor(student.policy)}
+    total = sum(trial.episodes * trial.repeats for trial in chosen.values())
+    bar = Progress("trials  ", len(actors) * total, "episode")
+    found = run_trials(
+        spec,
+        spec.config(),
+        actors,
+        chosen,
+        run.config.engine,
+        derive(run.config.seed, "trials"),
+        config.num_envs,
+        bar.update,
+    )
+    bar.close()
+    return found
 
 
 def export(run: Run, folder: RunDir) -> dict[str, Any]:

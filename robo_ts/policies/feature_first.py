@@ -16,9 +16,6 @@ from robo_ts.policies.memory import Hidden, Memory
 from robo_ts.policies.normalizer import Normalizer
 from robo_ts.policies.policy import Policy
 
-# A policy's parameters by name.
-Weights = Mapping[str, Tensor]
-
 
 def check_feature_first(policy: Policy) -> None:
     """Refuse policies that :func:`step` is not written for.
@@ -34,14 +31,11 @@ def check_feature_first(policy: Policy) -> None:
         )
 
 
-def step(
-    policy: Policy, weights: Weights, obs: Mapping[str, Tensor], hidden: Hidden
-) -> tuple[Tensor, Hidden]:
+def step(policy: Policy, obs: Mapping[str, Tensor], hidden: Hidden) -> tuple[Tensor, Hidden]:
     """What :meth:`Policy.forward` does.
 
     Args:
         policy: a policy over vectors.
-        weights: its parameters by name; those of ``policy`` itself are not used.
         obs: groups, ``(size, num)`` each.
         hidden: the memory before the step, ``(layers, size, num)`` per part.
 
@@ -52,10 +46,10 @@ def step(
     x = y = parts[0] if len(parts) == 1 else torch.cat(parts)
     if isinstance(policy.normalizer, Normalizer):
         y = (y - policy.normalizer.mean[:, None]) / policy.normalizer.scale[:, None]
-    y = _dense(policy.encoder, "encoder", weights, y)
+    y = _dense(policy.encoder, y)
     if policy.memory is not None:
-        y, hidden = _remember(policy.memory, weights, y, hidden)
-    action = _linear("head", weights, _dense(policy.decoder, "decoder", weights, y))
+        y, hidden = _remember(policy.memory, y, hidden)
+    action = _linear(policy.head, _dense(policy.decoder, y))
     if policy.base is not None:
         action = action + x[policy.base]
     return action, hidden
@@ -66,27 +60,26 @@ def transposed(hidden: Hidden) -> Hidden:
     return tuple(part.transpose(1, 2) for part in hidden)
 
 
-def _dense(layers: nn.Sequential, name: str, weights: Weights, x: Tensor) -> Tensor:
-    for index, layer in enumerate(layers):
-        linear = isinstance(layer, nn.Linear)
-        x = _linear(f"{name}.{index}", weights, x) if linear else layer(x)
+def _dense(layers: nn.Sequential, x: Tensor) -> Tensor:
+    for layer in layers:
+        x = _linear(layer, x) if isinstance(layer, nn.Linear) else layer(x)
     return x
 
 
-def _linear(name: str, weights: Weights, x: Tensor) -> Tensor:
-    return _affine(weights[f"{name}.weight"], weights[f"{name}.bias"], x)
+def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    return _affine(layer.weight, layer.bias, x)
 
 
 def _affine(weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
     return torch.addmm(bias[:, None], weight, x)
 
 
-def _remember(memory: Memory, weights: Weights, x: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+def _remember(memory: Memory, x: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
     cell = _lstm if memory.kind == "lstm" else _gru
     states = []
     for layer in range(memory.layers):
-        own = [weights[f"memory.rnn.{name}_l{layer}"] for name in _WEIGHTS]
-        states.append(cell(x, [part[layer] for part in hidden], *own))
+        weights = [getattr(memory.rnn, f"{name}_l{layer}") for name in _WEIGHTS]
+        states.append(cell(x, [part[layer] for part in hidden], *weights))
         x = states[-1][0]
     if memory.layers == 1:
         return x, tuple(part.unsqueeze(0) for part in states[0])

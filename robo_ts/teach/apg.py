@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from robo_ts.checks import check_at_least_one, check_not_negative, check_positive
+from robo_ts.compiling import compiled
 from robo_ts.distributed import average_gradients, copy_from_first
-from robo_ts.env.differentiable import DifferentiableEnv
+from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
-from robo_ts.policies.feature_first import check_feature_first, transposed
+from robo_ts.policies.feature_first import check_feature_first, step, transposed
+from robo_ts.policies.memory import Hidden, detached
 from robo_ts.policies.normalizer import Normalizer
-from robo_ts.teach.window import Window
 
 
 @dataclass
@@ -99,7 +101,7 @@ class AnalyticPolicyGradient:
         copy_from_first(policy)
         self.hidden = policy.initial_state(env.num_envs)
         self.iteration, self.samples = 0, 0
-        self._window = Window(env, policy)
+        self._step = compiled(self._observe_act_advance, env.device)
 
     def policy(self) -> Policy:
         """The policy as it stands."""
@@ -113,24 +115,47 @@ class AnalyticPolicyGradient:
         rate = self._rate()
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        steps = self._steps()
-        gathering = self.iteration < self.config.normalizer_iterations
-        gathering = gathering and isinstance(self._policy.normalizer, Normalizer)
-        flown = self._window.fly(transposed(self.hidden), steps, gathering)
-        for name, parameter in self._policy.named_parameters():
-            parameter.grad = flown.gradients[name]
+        window = self._window()
+        cost, worlds, hidden, seen = self._fly(window)
+        self.optimizer.zero_grad(set_to_none=True)
+        cost.backward()
         average_gradients(self._policy.parameters())
         norm = torch.nn.utils.clip_grad_norm_(self._policy.parameters(), self.config.max_grad_norm)
         size = float(norm)
         if math.isfinite(size):
             self.optimizer.step()
-        if flown.seen is not None:
-            self._policy.normalizer.update(flown.seen)  # type: ignore[operator]
-        over = self.env.next_window(flown.worlds, steps)
-        self.hidden = self._policy.reset_state(transposed(flown.hidden), over)
+        if seen:
+            self._policy.normalizer.update(torch.stack(seen))  # type: ignore[operator]
+        over = self.env.next_window(worlds, window)
+        self.hidden = self._policy.reset_state(transposed(detached(hidden)), over)
         self.iteration += 1
-        self.samples += steps * self.env.num_envs
-        return {"cost": flown.cost, "grad_norm": size, "learning_rate": rate}
+        self.samples += window * self.env.num_envs
+        return {"cost": float(cost.detach()), "grad_norm": size, "learning_rate": rate}
+
+    def _fly(self, window: int) -> tuple[Tensor, Worlds, Hidden, list[Tensor]]:
+        """The mean cost of a window with its gradients, and where it ends."""
+        policy, env, total, seen = self._policy, self.env, None, []
+        gathering = self.iteration < self.config.normalizer_iterations
+        gathering = gathering and isinstance(policy.normalizer, Normalizer)
+        # With gradients from the first step on, there is one function to compile instead of two.
+        worlds = tuple(_followed(part) for part in env.worlds)
+        hidden = tuple(_followed(part) for part in transposed(self.hidden))
+        for _ in range(window):
+            if gathering:
+                with torch.no_grad():
+                    obs = env.observation(worlds)
+                    seen.append(torch.cat([obs[name] for name in policy.spec]).t())
+            worlds, hidden, cost = self._step(worlds, hidden, env.draw())
+            total = cost if total is None else total + cost
+        assert total is not None
+        return (total / window + env.last_cost(worlds)).mean(), worlds, hidden, seen
+
+    def _observe_act_advance(
+        self, worlds: Worlds, hidden: Hidden, chance: Tensor
+    ) -> tuple[Worlds, Hidden, Tensor]:
+        action, hidden = step(self._policy, self.env.observation(worlds), hidden)
+        worlds, cost = self.env.advance(worlds, action, chance)
+        return worlds, hidden, cost
 
     def _rate(self) -> float:
         config = self.config
@@ -138,7 +163,7 @@ class AnalyticPolicyGradient:
         low = config.final_learning_rate
         return low + 0.5 * (config.learning_rate - low) * (1.0 + math.cos(math.pi * share))
 
-    def _steps(self) -> int:
+    def _window(self) -> int:
         config = self.config
         grown = min(3.0 * self.iteration / config.iterations, 1.0)
         return round(config.first_window + grown * (config.window - config.first_window))
@@ -161,3 +186,8 @@ class AnalyticPolicyGradient:
         self.hidden = tuple(part.clone() for part in state["hidden"])
         self.iteration, self.samples = state["iteration"], state["samples"]
         self.env.load_state_dict(state["env"])
+
+
+def _followed(part: Tensor) -> Tensor:
+    part = part.detach().contiguous()
+    return part.requires_grad_() if part.is_floating_point() else part

@@ -12,39 +12,46 @@ from matplotlib.figure import Figure
 _COLOURS = {"teacher": "#d9822b", "student": "#2965cc", "onnx": "#29a634"}
 
 
-def curves(teacher: list[dict[str, Any]], student: list[dict[str, Any]]) -> str:
-    """Closed-loop success of both trainings, and the imitation loss beside the student's."""
+def curves(stages: dict[str, list[dict[str, Any]]]) -> str:
+    """How every training stage went: closed-loop success and the imitation loss beside it, or the
+    cost where gradients went down one.
+
+    Args:
+        stages: rows of each stage's ``metrics.jsonl``, by the stage's name.
+    """
+    stages = {name: rows for name, rows in stages.items() if rows}
+    if not stages:
+        return ""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, rows, name in ((left, teacher, "teacher"), (right, student, "student")):
-        seen = [row for row in rows if "success" in row]
-        axes.plot(
-            [row["seconds"] for row in seen],
-            [row["success"] for row in seen],
-            color=_COLOURS[name],
-            label="success while training",
-        )
-        measured = [row for row in rows if "evaluated_success" in row]
-        if measured:
-            axes.plot(
-                [row["seconds"] for row in measured],
-                [row["evaluated_success"] for row in measured],
-                "o",
-                ms=4,
-                color="#1d2430",
-                label="success in whole episodes",
-            )
-            axes.legend(loc="lower right")
-        axes.set(title=name, xlabel="seconds", ylim=(0, 1.02))
+    panels = figure.subplots(1, len(stages), squeeze=False)[0]
+    for axes, (name, rows) in zip(panels, stages.items(), strict=True):
+        axes.set(title=name, xlabel="seconds")
         axes.grid(alpha=0.3)
-    loss = right.twinx()
-    rows = [row for row in student if "loss" in row]
-    loss.semilogy(
-        [row["seconds"] for row in rows], [row["loss"] for row in rows], color="#8a94a3", lw=1
-    )
-    loss.set_ylabel("imitation loss")
-    left.set_ylabel("success while training")
+        if "cost" in rows[-1]:
+            axes.semilogy(*_points(rows, "cost"), color=_COLOURS.get(name, "#2965cc"), lw=1)
+            axes.set_ylabel("cost of a step")
+        else:
+            _successes(axes, name, rows)
     return _encode(figure)
+
+
+def _successes(axes: Any, name: str, rows: list[dict[str, Any]]) -> None:
+    colour = _COLOURS.get(name, "#2965cc")
+    axes.plot(*_points(rows, "success"), color=colour, label="success while training")
+    axes.set(ylim=(0, 1.02), ylabel="success while training")
+    if any("evaluated_success" in row for row in rows):
+        measured = _points(rows, "evaluated_success")
+        axes.plot(*measured, "o", ms=4, color="#1d2430", label="success in whole episodes")
+        axes.legend(loc="lower right")
+    if any("loss" in row for row in rows):
+        loss = axes.twinx()
+        loss.semilogy(*_points(rows, "loss"), color="#8a94a3", lw=1)
+        loss.set_ylabel("imitation loss")
+
+
+def _points(rows: list[dict[str, Any]], key: str) -> tuple[list[float], list[float]]:
+    seen = [row for row in rows if key in row]
+    return [row["seconds"] for row in seen], [row[key] for row in seen]
 
 
 def bins(measured: dict[str, Any]) -> str:
@@ -70,6 +77,30 @@ def bins(measured: dict[str, Any]) -> str:
         axes.tick_params(axis="x", labelsize=8)
         axes.grid(alpha=0.3)
         axes.legend()
+    return _encode(figure)
+
+
+def trials(found: dict[str, Any], metric: str) -> str:
+    """The mean of a metric in every trial, one panel per group; empty when no trial has it."""
+    groups: dict[str, list[str]] = {}
+    for name, trial in found.items():
+        if all(metric in report for report in trial["policies"].values()):
+            groups.setdefault(trial["group"], []).append(name)
+    if not groups:
+        return ""
+    height = sum(0.3 * len(names) + 0.7 for names in groups.values())
+    figure = Figure(figsize=(10, max(height, 1.6)), layout="constrained")
+    ratios = [len(names) + 1.5 for names in groups.values()]
+    panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    for axes, (group, names) in zip(panels, groups.items(), strict=True):
+        for who in found[names[0]]["policies"]:
+            means = [found[name]["policies"][who][metric]["mean"] for name in names]
+            axes.plot(means, range(len(names)), "o", label=who, color=_COLOURS.get(who))
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.set(title=f"{group}: {metric.replace('_', ' ')}")
+        axes.grid(alpha=0.3)
+    panels[0].legend()
     return _encode(figure)
 
 

@@ -40,7 +40,8 @@ def write_report(
     manifest = read_json(folder / "manifest.json")
     evaluated, exported = results["evaluate"], results["export"]
     student_rows = read_metrics(folder / "student" / "metrics.jsonl")
-    curves = plots.curves(read_metrics(folder / "teacher" / "metrics.jsonl"), student_rows)
+    stages = ("teacher", "student", "finetune")
+    curves = plots.curves({s: read_metrics(folder / s / "metrics.jsonl") for s in stages})
     measured = {
         "teacher": evaluated["teacher"],
         "student": evaluated["student"],
@@ -69,6 +70,7 @@ def write_report(
             _memory_table(evaluated["memory_cleared_every"]),
         ]
     sections += [
+        _trials(evaluated.get("trials", {})),
         "<h2>The exported file</h2>",
         f"<p>{summary['onnx']['file']}, {summary['onnx']['bytes'] / 1024:.0f} KiB. It differs from "
         f"torch by at most {summary['onnx']['max_abs_diff_vs_torch']:.1e} over "
@@ -126,6 +128,27 @@ def _diagnostics(rows: list[dict[str, Any]]) -> str:
     )
     heads = ["", *(f"round {row['iteration']}" for row in moments)]
     return f"<h2>What the distiller saw</h2>{_table(heads, found)}{text}"
+
+
+def _trials(found: dict[str, Any]) -> str:
+    """Every condition that was tried: numbers, and pictures of the share of successes."""
+    if not found:
+        return ""
+    metrics = [
+        name
+        for name, value in next(iter(next(iter(found.values()))["policies"].values())).items()
+        if isinstance(value, dict) and "mean" in value
+    ]
+    rows = [
+        [name, who, *(_number(report.get(metric, {}).get("mean")) for metric in metrics)]
+        for name, trial in found.items()
+        for who, report in trial["policies"].items()
+    ]
+    heads = ["trial", "policy", *(name.replace("_", " ") for name in metrics)]
+    return (
+        f"<h2>Trials</h2><p>Means over all episodes.</p>{_table(heads, rows)}"
+        f"{_image(plots.trials(found, 'success'))}"
+    )
 
 
 def _number(value: float | None) -> str:

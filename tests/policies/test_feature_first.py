@@ -37,7 +37,7 @@ def test_a_step_feature_first_is_the_policys_own(memory: str, layers: int) -> No
         obs = {"near": torch.randn(7, 5), "far": torch.randn(7, 4)}
         expected, hidden = policy(obs, hidden)
         turned = {name: value.t() for name, value in obs.items()}
-        action, after = step(policy, dict(policy.named_parameters()), turned, transposed(rows))
+        action, after = step(policy, turned, transposed(rows))
         rows = transposed(after)
         assert torch.allclose(action.t(), expected, atol=1e-6)
         for mine, theirs in zip(rows, hidden, strict=True):

@@ -12,10 +12,8 @@ from robo_ts.envs.quadrotor import QuadrotorConfig, QuadrotorTwin
 from robo_ts.envs.quadrotor.config import References
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
-from robo_ts.policies.feature_first import transposed
 from robo_ts.sim import EngineConfig
 from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig
-from robo_ts.teach.window import Window
 
 N = 16
 
@@ -23,7 +21,7 @@ N = 16
 @pytest.fixture(autouse=True)
 def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes longer than these tests; that it changes nothing is tested elsewhere."""
-    for module in ("robo_ts.sim.analytic", "robo_ts.envs.quadrotor.twin", "robo_ts.teach.window"):
+    for module in ("robo_ts.sim.analytic", "robo_ts.envs.quadrotor.twin", "robo_ts.teach.apg"):
         monkeypatch.setattr(f"{module}.compiled", lambda function, *_, **__: function)
 
 
@@ -94,31 +92,6 @@ def test_gradients_are_those_of_small_differences() -> None:
         shift[rotor, world] = 1e-6
         slope = (cost(action + shift) - cost(action - shift)).detach() / 2e-6
         assert float(slope) == pytest.approx(float(action.grad[rotor, world]), rel=1e-4, abs=1e-6)
-
-
-@pytest.mark.parametrize("memory", ["none", "gru"])
-def test_a_windows_gradient_is_that_of_automatic_differentiation(memory: str) -> None:
-    env = QuadrotorTwin(QuadrotorConfig(), N, seed=2)
-    torch.manual_seed(0)
-    network = PolicyConfig(encoder=[8], memory=memory, memory_size=6)
-    policy = Policy(network, env.spec.select(["proprioception"]), 4)
-    hidden = tuple(0.1 * torch.randn_like(part) for part in policy.initial_state(N))
-    chance = env.step_rng.get_state()
-    flown = Window(env, policy).fly(transposed(hidden), 12)
-
-    env.step_rng.set_state(chance)
-    worlds, total = env.worlds, torch.zeros(N)
-    for _ in range(12):
-        obs = {name: value.t() for name, value in env.observation(worlds).items()}
-        action, hidden = policy(obs, hidden)
-        worlds, cost = env.advance(worlds, action.t(), env.draw())
-        total = total + cost
-    expected = (total / 12 + env.last_cost(worlds)).mean()
-    expected.backward()
-    assert flown.cost == pytest.approx(float(expected.detach()), rel=1e-5)
-    for name, parameter in policy.named_parameters():
-        assert parameter.grad is not None
-        assert torch.allclose(flown.gradients[name], parameter.grad, rtol=1e-3, atol=1e-5), name
 
 
 def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window() -> None:

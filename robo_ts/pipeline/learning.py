@@ -35,6 +35,9 @@ class Spent(NamedTuple):
     seconds: float
     earlier: float
 
+    def __add__(self, more: Spent) -> Spent:  # type: ignore[override]
+        return Spent(self.seconds + more.seconds, self.earlier + more.earlier)
+
 
 _ALARM = (
     "alarm: the imitation loss falls while success falls; the student fits the teacher better and "

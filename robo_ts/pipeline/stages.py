@@ -16,6 +16,7 @@ from robo_ts.distill import Distiller, PolicyTeacher
 from robo_ts.distill.preflight import check_reward
 from robo_ts.distill.reinforce import Reinforcer, pulls
 from robo_ts.distill.replay import save_data
+from robo_ts.distill.windows import WindowDistiller
 from robo_ts.distributed import rank, wait_for_all, world_size
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
@@ -24,7 +25,7 @@ from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.evaluate import PolicyActor, run_episodes, summarise
 from robo_ts.lineage import command, commit
 from robo_ts.pipeline.config import Run
-from robo_ts.pipeline.learning import Learner, Spent, learn
+from robo_ts.pipeline.learning import Spent, learn
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.seeds import derive
@@ -182,18 +183,33 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
             wait_for_all()  # until its stage is finished
     begun = time.monotonic()
     folder.result("teacher")
+    teacher = PolicyBundle.load(bundle_path(folder, "teacher")).policy
+    teacher.to(run.config.engine.resolved_device())
+    by = _by_windows if run.config.distiller == "windows" else _by_rounds
+    policy, spent, samples = by(run, folder, teacher)
+    if run.config.finetune == "apg":
+        tune = run.config.tune
+        worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune", rank())
+        tuner = AnalyticPolicyGradient(worlds, policy.requires_grad_(True), tune)
+        more = learn(run, folder, "finetune", tuner, tune.iterations, _DESCENT)
+        spent, samples = spent + more, samples + tuner.samples * world_size()
+    result = _save_student(run, folder, policy, spent, samples)
+    result["seconds"] = spent.earlier + time.monotonic() - begun
+    folder.finish("student", result)
+    folder.drop_checkpoint("finetune")
+    return result
+
+
+def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent, int]:
+    """Distil with the distiller that any task and teacher will do for; perhaps go on by reward."""
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
-    teacher = PolicyBundle.load(bundle_path(folder, "teacher"))
     make = env_maker(run, training=True, rollout=True)
     env = make(config.num_envs, derive(seed, "distill", rank()))
     env.reset()
     env.scatter_episode_steps()
-    teacher.policy.to(env.device)
-    torch.manual_seed(derive(seed, "student"))
-    sees = env.spec.select(spec.obs_groups["student"])
-    student = run.config.student.build(sees, teacher.policy, env.num_actions).to(env.device)
-    label = PolicyTeacher(teacher.policy, env.num_envs)
-    vec_env, critic = RslRlEnv(env), env.spec.select(spec.obs_groups["critic"])
+    student = _untrained(run, env, teacher)
+    label, vec_env = PolicyTeacher(teacher, env.num_envs), RslRlEnv(env)
+    critic = env.spec.select(spec.obs_groups["critic"])
     if run.config.finetune == "reward":
         # What could not be fine-tuned is refused before it is distilled.
         pulled = label if pulls(run.config.reinforce) else None
@@ -203,32 +219,32 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
     if config.dataset.save:
         save_data(folder.stage("student") / f"data-{rank()}", *learner.dataset.stored())
     policy, samples = learner.policy(), learner.samples * world_size()
-    if run.config.finetune != "none":
-        tuner, rounds, shown = _tuner(run, policy, vec_env, label)
-        more = learn(run, folder, "finetune", tuner, rounds, shown)
-        spent = Spent(spent.seconds + more.seconds, spent.earlier + more.earlier)
-        samples += tuner.samples * world_size()
-    result = _save_student(run, folder, env, policy, spent, samples)
+    if run.config.finetune == "reward":
+        policy.requires_grad_(True)
+        settings = run.config.reinforce
+        tuner = Reinforcer(vec_env, label, policy, critic, settings, seed)
+        more = learn(run, folder, "finetune", tuner, settings.iterations, _TUNED)
+        spent, samples = spent + more, samples + tuner.samples * world_size()
     env.close()
-    result["seconds"] = spent.earlier + time.monotonic() - begun
-    folder.finish("student", result)
-    folder.drop_checkpoint("finetune")
-    return result
+    return policy, spent, samples
 
 
-def _tuner(
-    run: Run, policy: Policy, vec_env: RslRlEnv, teacher: PolicyTeacher
-) -> tuple[Learner, int, tuple[str, ...]]:
-    """What improves a distilled student, for how many rounds, and what is shown of it."""
-    config = run.config
-    policy.requires_grad_(True)
-    if config.finetune == "reward":
-        critic = vec_env.env.spec.select(get_task(run.task).obs_groups["critic"])
-        tuner = Reinforcer(vec_env, teacher, policy, critic, config.reinforce, config.seed)
-        return tuner, config.reinforce.iterations, _TUNED
-    tune = config.tune
-    worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune", rank())
-    return AnalyticPolicyGradient(worlds, policy, tune), tune.iterations, _DESCENT
+def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent, int]:
+    """Distil where the physics are formulas."""
+    config = run.config.windows
+    worlds = differentiable(run, run.training_task, config.num_envs, "distill", rank())
+    env = env_maker(run, training=False)(1, 0)
+    student = _untrained(run, env, teacher)
+    env.close()
+    learner = WindowDistiller(worlds, student, config, teacher.requires_grad_(False))
+    spent = learn(run, folder, "student", learner, config.iterations, _SHOWN)
+    return learner.policy(), spent, learner.samples * world_size()
+
+
+def _untrained(run: Run, env: TaskEnv, teacher: Policy) -> Policy:
+    torch.manual_seed(derive(run.config.seed, "student"))
+    sees = env.spec.select(get_task(run.task).obs_groups["student"])
+    return run.config.student.build(sees, teacher, env.num_actions).to(env.device)
 
 
 _SHOWN = ("loss", "success", "evaluated_success")
@@ -237,9 +253,11 @@ _TUNED = ("success", "reward", "kl")
 
 
 def _save_student(
-    run: Run, folder: RunDir, env: TaskEnv, policy: Policy, spent: Spent, samples: int
+    run: Run, folder: RunDir, policy: Policy, spent: Spent, samples: int
 ) -> dict[str, Any]:
+    env = env_maker(run, training=False)(1, 0)
     bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
+    env.close()
     bundle.lineage["teacher"] = folder.result("teacher")["digest"]
     if rank() == 0:
         bundle.save(bundle_path(folder, "student"))

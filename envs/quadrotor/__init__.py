@@ -12,9 +12,9 @@ TASK = TaskSpec(
     config=QuadrotorConfig,
     build=Quadrotor,
     obs_groups={
-        "actor": ["proprioception", "privileged"],
-        "critic": ["proprioception", "privileged"],
-        "teacher": ["proprioception", "privileged"],
+        "actor": ["privileged"],
+        "critic": ["privileged"],
+        "teacher": ["privileged"],
         "student": ["proprioception"],
     },
     bins={

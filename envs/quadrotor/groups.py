@@ -29,6 +29,7 @@ PRIVILEGED = ObservationGroup(
         Term("true_velocity_error", 3, "m/s", "world"),
         Term("true_angular_velocity", 3, "rad/s", "body"),
         Term("rotor_speed", 4, "1, from -1 to 1", "none"),
+        Term("last_action", 4, "1", "none"),
         Term("action_before", 4, "1", "none"),
         Term("gust", 3, "m/s", "world"),
         Term("hover_action", 1, "1", "none"),
@@ -57,4 +58,5 @@ def privileged(flight: Flight, s: Rows, p: Rows, constants: Tensor) -> Tensor:
     before = s.get("before", [nothing] * 4)
     gust = s.get("gust", [nothing] * 3)
     rotor = [2.0 * x - 1.0 for x in s["rotor"]]
-    return torch.stack([*flight.reading(s, p), *rotor, *before, *gust, *constants])
+    told = [*flight.reading(s, p), *rotor, *s["action"], *before, *gust, *constants]
+    return torch.stack(told)

@@ -128,8 +128,8 @@ def test_no_sensor_of_the_quadrotor_shows_the_drones_parameters(make_quadrotor: 
         env.sim.write(name, value + 1.0 + torch.rand(value.shape, generator=generator))
     after = env.observe()
     where = env.spec["privileged"].slices()
-    told = [*range(*where["rotor_speed"].indices(99)), *range(where["hover_action"].start, 48)]
-    assert env.spec["privileged"].size == 48  # all but true readings and idle terms
+    told = [*range(*where["rotor_speed"].indices(99)), *range(where["hover_action"].start, 52)]
+    assert env.spec["privileged"].size == 52  # all but true readings and idle terms
     assert (before["privileged"] != after["privileged"])[:, told].all()
     for name, group in env.spec.items():
         if group.deployable:

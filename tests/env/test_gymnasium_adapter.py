@@ -83,7 +83,7 @@ def test_single_env_observes_every_group_in_the_tasks_order(single: SingleEnv) -
     obs, info = single.reset(seed=0)
     assert {name: array.shape for name, array in obs.items()} == {
         "proprioception": (22,),
-        "privileged": (48,),
+        "privileged": (52,),
     }
     assert all(array.dtype == np.float32 for array in obs.values())
     assert info == {}

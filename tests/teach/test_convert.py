@@ -62,7 +62,7 @@ def trained(make_quadrotor: MakeEnv, activation: str, base_term: str) -> PPOTeac
     [
         ("elu", ""),
         ("tanh", "privileged.hover_action"),
-        ("elu", "proprioception.previous_action"),
+        ("elu", "privileged.last_action"),
     ],
 )
 def test_a_converted_rsl_rl_actor_gives_the_same_actions(

@@ -116,7 +116,7 @@ class Quadrotor(TaskEnv):
         self._late_error[env_ids] = 0.0
         self._late_steps[env_ids] = 0.0
         self._square_error[env_ids] = 0.0
-        self._arrived[env_ids] = torch.nan
+        self._arrived[env_ids] = torch.inf
         self._broken[env_ids] = 0
         self._lost[env_ids] = False
         self._success_ever[env_ids] = False
@@ -152,7 +152,7 @@ class Quadrotor(TaskEnv):
         self._late_steps += late
         self._square_error += (self.episode_step > TRACKED_FROM) * self.distance.square()
         near = self.distance < self.config.success_distance
-        first = near & self._arrived.isnan()
+        first = near & self._arrived.isinf()
         self._arrived = torch.where(first, self.episode_step * self.step_dt, self._arrived)
         self._success_ever |= near
 
@@ -214,7 +214,8 @@ class Quadrotor(TaskEnv):
 
     def evaluate(self) -> dict[str, Tensor]:
         lost = self._lost | ((self._broken > 0) & self.config.limits_end)
-        error = torch.where(lost, torch.nan, self._late_error / self._late_steps)
+        # Infinite where there is none: unlike NaN it equals itself.
+        error = torch.where(lost, torch.inf, self._late_error / self._late_steps)
         tracked = (self.episode_step - TRACKED_FROM).clamp_min(0)
         within = self._broken == 0
         near = error < self.config.success_distance
@@ -228,7 +229,7 @@ class Quadrotor(TaskEnv):
             "survived": ~lost,
             "position_error_m": error,
             "tracking_rmse_m": torch.where(
-                lost, torch.nan, torch.sqrt(self._square_error / tracked)
+                lost | (tracked == 0), torch.inf, torch.sqrt(self._square_error / tracked)
             ),
             "arrival_s": self._arrived.clone(),
             "moving_reference": self._moves(),

@@ -11,9 +11,16 @@ import pytest
 from rich.console import Console
 
 from robo_ts.bench import print_report, run_bench
+from robo_ts.cli import main
 from robo_ts.errors import RoboTSError
 from robo_ts.files import write_json
 from robo_ts.sim import EngineConfig
+
+
+@pytest.fixture(autouse=True)
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes longer than these tests."""
+    monkeypatch.setattr("robo_ts.envs.quadrotor.twin.compiled", lambda function, *_, **__: function)
 
 
 def test_a_measurement_holds_rates_ratios_and_where_they_come_from(tmp_path: Path) -> None:
@@ -23,6 +30,7 @@ def test_a_measurement_holds_rates_ratios_and_where_they_come_from(tmp_path: Pat
     for name, rate in found["rates"].items():
         assert rate > 0 and math.isfinite(rate)
         assert len(found["rounds"][name]) == 2
+    assert found["analytic"]["rate"] > 0 and len(found["analytic"]["rounds"]) == 20
     assert found["sim_over_raw"] > 0 and found["env_over_raw"] > 0
     assert (found["task"], found["num_envs"], found["substeps"]) == ("quadrotor", 4, 1)
     assert (found["seed"], found["threads"], found["device"]) == (3, 1, "cpu")
@@ -38,13 +46,14 @@ def test_a_measurement_holds_rates_ratios_and_where_they_come_from(tmp_path: Pat
     print_report(found, console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
+    assert "formulas, 1024 worlds" in text
     assert "raw engine" in text and "BatchSim" in text and "whole task" in text
 
 
 def test_only_what_was_asked_for_is_measured_beside_the_raw_engine() -> None:
     found = run_bench(["env"], num_envs=2, engine=EngineConfig(threads=1), seconds=0.01, rounds=1)
     assert set(found["rates"]) == {"raw", "env"}
-    assert "sim_over_raw" not in found
+    assert "sim_over_raw" not in found and "analytic" not in found
 
 
 @pytest.mark.parametrize(
@@ -55,3 +64,25 @@ def test_impossible_measurements_are_refused(wrong: dict, hint: str) -> None:
     with pytest.raises(RoboTSError) as failure:
         run_bench(**wrong)
     assert hint in failure.value.fix
+
+
+def test_tasks_without_formulas_have_no_row_for_them() -> None:
+    found = run_bench(["sim"], 2, EngineConfig(threads=1), seconds=0.01, rounds=1, task="reacher")
+    assert "analytic" not in found
+
+
+def test_words_with_an_equals_sign_are_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def measure(what: list[str], num_envs: int, engine: EngineConfig, seed: int, task: str) -> dict:
+        asked.append((what, num_envs, engine.threads, seed, task))
+        return run_bench(what, 2, engine, seconds=0.01, rounds=1, task=task)
+
+    monkeypatch.setattr("robo_ts.bench.run.run_bench", measure)
+    words = ["bench", "sim", "task=reacher", "num_envs=3", "threads=1", "seed=4"]
+    assert main([*words, "--json", str(tmp_path / "a.json")]) == 0
+    assert asked == [(["sim"], 3, 1, 4, "reacher")]
+    for wrong in ("colour=red", "num_envs=many"):
+        assert main(["bench", "sim", wrong, "--json", str(tmp_path / "b.json")]) == 2

@@ -59,7 +59,7 @@ def test_only_worlds_that_ended_carry_infos(make_quadrotor: MakeEnv) -> None:
             assert infos[world]["TimeLimit.truncated"] == bool(step.truncated[world])
             assert infos[world]["is_success"] == bool(step.info["episode"]["success"][row])
             last = step.info["final_obs"]["privileged"][row].numpy()
-            np.testing.assert_array_equal(infos[world]["terminal_observation"][22:], last)
+            np.testing.assert_array_equal(infos[world]["terminal_observation"], last)
             assert not np.array_equal(infos[world]["terminal_observation"], obs[world])
     assert ended >= 16
 

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from robo_ts.cli import main
-from robo_ts.errors import GateFailed
+from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.pipeline.config import compose_run
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.pipeline.stages import check_gate
 from robo_ts.policies import PolicyBundle
+from robo_ts.view import plots
 
 
 def test_smoke_leaves_every_file_of_a_run(smoke_run: Path):
@@ -134,3 +135,22 @@ def test_a_given_bundle_is_distilled_from_without_training_a_teacher(
     assert main(["distill", *words, f"run_dir={tmp_path / 'run'}"]) == 0
     student = PolicyBundle.load(tmp_path / "run" / "student" / "bundle")
     assert student.lineage["teacher"] == PolicyBundle.load(smoke_run / "teacher/bundle").digest()
+
+
+def test_curves_show_success_or_cost_and_leave_out_what_never_ran() -> None:
+    rows = [{"seconds": float(i), "cost": 1.0 / (i + 1)} for i in range(5)]
+    learnt = [{"seconds": float(i), "success": 0.2 * i, "loss": 0.5} for i in range(5)]
+    assert plots.curves({"teacher": rows, "student": learnt, "finetune": []})
+    assert plots.curves({"teacher": [], "student": []}) == ""
+
+
+def test_trials_are_drawn_by_group() -> None:
+    policies = {"teacher": {"success": {"mean": 0.9}}, "student": {"success": {"mean": 0.8}}}
+    found = {name: {"group": name[0], "policies": policies} for name in ("a1", "a2", "b1")}
+    assert plots.trials(found, "success")
+    assert plots.trials(found, "colour") == ""
+
+
+def test_a_run_asks_for_trials_by_name() -> None:
+    with pytest.raises(RoboTSError, match="a trial or a group"):
+        compose_run(["recipe=smoke", "evaluate.trials=[nonsense]"])

@@ -6,7 +6,7 @@ bundle it becomes flies, exports and is compared like any other: ``robo-ts trial
 
 import sys
 
-import h5py
+import h5py  # pyright: ignore[reportMissingImports]
 import torch
 
 from robo_ts.env import make_env

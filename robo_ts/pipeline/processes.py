@@ -51,8 +51,10 @@ def together(count: int, work: Work) -> Any:
                 return work()
             except BaseException as error:
                 # A process that is gone is first noticed as a message that did not come.
-                if isinstance(error, RuntimeError):
-                    wait([p.sentinel for p in others], timeout=5.0)
+                if isinstance(error, RuntimeError) and "onnection" in str(error):
+                    gone = wait([p.sentinel for p in others], timeout=60.0)
+                    for process in (p for p in others if p.sentinel in gone):
+                        process.join(timeout=10.0)  # its exit code comes a moment later
                 dead = [p.exitcode for p in others if p.exitcode]
                 # Before the group is left, or the others would complain about its end.
                 for process in others:

@@ -310,11 +310,22 @@ def load_fitting(run: Run, path: Path) -> PolicyBundle:
     Raises:
         BundleError: when it is missing, damaged or made for something else.
     """
-    bundle = PolicyBundle.load(path)
     env = env_maker(run, training=False)(1, 0)
-    bundle.check_fits(run.task, env.spec, env.num_actions)
+    try:
+        return load_for(env, run.task, path)
+    finally:
+        env.close()
+
+
+def load_for(env: TaskEnv, task: str, path: Path) -> PolicyBundle:
+    """A bundle that fits ``env``, an environment of ``task``, on its device.
+
+    Raises:
+        BundleError: when it is missing, damaged or made for something else.
+    """
+    bundle = PolicyBundle.load(path)
+    bundle.check_fits(task, env.spec, env.num_actions)
     bundle.policy.to(env.device)
-    env.close()
     return bundle
 
 

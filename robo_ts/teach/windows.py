@@ -125,7 +125,7 @@ class WindowLearner(ABC):
             self.optimizer.step()
         if seen:
             self._policy.normalizer.update(torch.stack(seen))  # type: ignore[operator]
-        over = self.env.next_window(tuple(part.detach() for part in worlds), steps)
+        over = self.env.next_window(worlds, steps)
         self.hidden = self._policy.reset_state(transposed(detached(hidden)), over)
         self.iteration += 1
         self.samples += steps * self.env.num_envs

@@ -249,6 +249,20 @@ def test_a_rounds_return_is_the_mean_of_the_episodes_that_ended_in_it() -> None:
         assert measured["return"] == pytest.approx(sum(returns) / N, rel=1e-4)
 
 
+def test_an_environment_may_use_one_buffer_for_the_rewards_of_all_steps() -> None:
+    plain, reusing = make(kl=Schedule(0.0)), make(kl=Schedule(0.0))
+    step, buffer = reusing.env.step, torch.zeros(N)
+
+    def step_into_buffer(actions: Tensor) -> tuple[TensorDict, Tensor, Tensor, dict]:
+        obs, reward, dones, extras = step(actions)
+        buffer.copy_(reward)
+        return obs, buffer, dones, extras
+
+    reusing.env.step = step_into_buffer  # type: ignore[method-assign]
+    assert plain.learn_one() == reusing.learn_one()
+    assert same(weights(plain.student), weights(reusing.student))
+
+
 # -- who sees what ---------------------------------------------------------------------------------
 
 

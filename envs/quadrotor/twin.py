@@ -78,6 +78,9 @@ class QuadrotorTwin:
         alive = alive & ~crashed
         return (flight.state.join(new), alive), torch.where(alive, cost, torch.zeros_like(cost))
 
+    def running(self, worlds: Worlds) -> Tensor:
+        return worlds[1]
+
     def last_cost(self, worlds: Worlds) -> Tensor:
         state, alive = worlds
         s, p = self.flight.state.split(state), self.flight.parameters.split(self.parameters)

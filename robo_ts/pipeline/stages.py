@@ -236,7 +236,13 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
     env = env_maker(run, training=False)(1, 0)
     student = _untrained(run, env, teacher)
     env.close()
-    learner = WindowDistiller(worlds, student, config, teacher.requires_grad_(False))
+    learner = WindowDistiller(
+        worlds,
+        student,
+        config,
+        teacher.requires_grad_(False),
+        derive(run.config.seed, "minibatches", rank()),
+    )
     spent = learn(run, folder, "student", learner, config.iterations, _SHOWN)
     return learner.policy(), spent, learner.samples * world_size()
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from robo_ts.checks import check_at_least_one, check_not_negative
+from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of
 from robo_ts.compiling import compiled
 from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.errors import RoboTSError
@@ -22,12 +22,18 @@ from robo_ts.policies.feature_first import check_feature_first, step, transposed
 from robo_ts.policies.memory import Hidden
 from robo_ts.teach.windows import Flown, WindowLearner, WindowsConfig
 
+# Squared errors below this are as good as none; it keeps the root's gradient finite.
+_SMALLEST = 1e-6
+
 
 @dataclass
 class WindowDistillConfig(WindowsConfig):
     """Distillation window by window.
 
     Attributes:
+        loss: ``mse``, the mean squared distance of the actions, or ``distance``, its root: the few
+            large errors of the first moments, when a student cannot yet know what it flies, then
+            do not drown the many small ones that decide how still it stands.
         minibatches: groups of worlds that a window is cut into, with one update each.
         warmup_iterations: windows at the start in which the teacher flies.
     """
@@ -35,6 +41,7 @@ class WindowDistillConfig(WindowsConfig):
     window: int = 100
     first_window: int = 100
     learning_rate: float = 3e-3
+    loss: str = "distance"
     minibatches: int = 4
     warmup_iterations: int = 50
     group: ClassVar[str] = "windows"
@@ -43,6 +50,7 @@ class WindowDistillConfig(WindowsConfig):
         super().__post_init__()
         check_not_negative(self, self.group, ("warmup_iterations",))
         check_at_least_one(self, self.group, ("minibatches",))
+        check_one_of(f"{self.group}.loss", self.loss, ("mse", "distance"))
         if self.minibatches > self.num_envs:
             raise RoboTSError(
                 f"windows.minibatches of at most windows.num_envs ({self.num_envs})",
@@ -72,9 +80,9 @@ class Gathered(NamedTuple):
 class WindowDistiller(WindowLearner):
     """Makes a student do what a teacher would, in the worlds the student comes to.
 
-    The loss is the mean squared distance of the actions, the teacher's clipped to [-1, 1]; its
-    gradient flows through the student's memory, never through the worlds. A world that has come to
-    its end teaches nothing more in that window.
+    The loss compares actions, the teacher's clipped to [-1, 1]; its gradient flows through the
+    student's memory, never through the worlds. A world that has come to its end teaches nothing
+    more in that window.
 
     Args:
         env: the worlds; they go on from window to window.
@@ -106,7 +114,7 @@ class WindowDistiller(WindowLearner):
         check_feature_first(teacher)
         super().__init__(env, policy, config)
         self.teacher, self.warmup = teacher, config.warmup_iterations
-        self.minibatches = config.minibatches
+        self.minibatches, self.loss = config.minibatches, config.loss
         self.generator = torch.Generator().manual_seed(seed)
         self._step = compiled(self._observe_act_advance, env.device, gradients=False)
 
@@ -141,6 +149,8 @@ class WindowDistiller(WindowLearner):
         hidden = tuple(part[:, ids] for part in self.hidden)
         action, _ = self._policy.sequence(seen, hidden, starts)
         error = (action - data.label[:, ids]).square().mean(dim=-1)
+        if self.loss == "distance":
+            error = torch.sqrt(error + _SMALLEST)
         return (error * counts).sum() / counts.sum().clamp_min(1.0)
 
     def _observe_act_advance(

@@ -28,6 +28,7 @@ from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.learning import Spent, learn
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
+from robo_ts.policies.fold import fold_normalizer
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
@@ -261,6 +262,8 @@ _TUNED = ("success", "reward", "kl")
 def _save_student(
     run: Run, folder: RunDir, policy: Policy, spent: Spent, samples: int
 ) -> dict[str, Any]:
+    if run.config.student.fold:
+        policy = fold_normalizer(policy)
     env = env_maker(run, training=False)(1, 0)
     bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
     env.close()

@@ -48,13 +48,14 @@ def distiller(seed: int = 0, **config: Any) -> WindowDistiller:
 
 
 def test_the_loss_falls() -> None:
-    one = distiller()
+    one = distiller(loss="mse")
     losses = [one.learn_one()["loss"] for _ in range(40)]
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
 
 
-def test_its_gradient_is_that_of_the_plain_loop_over_what_was_seen() -> None:
-    one = distiller(warmup_iterations=0, minibatches=1)
+@pytest.mark.parametrize("loss", ["mse", "distance"])
+def test_its_gradient_is_that_of_the_plain_loop_over_what_was_seen(loss: str) -> None:
+    one = distiller(warmup_iterations=0, minibatches=1, loss=loss)
     plain = distiller(warmup_iterations=0)
     one.env.running = lambda worlds: torch.arange(N) != 3  # type: ignore[method-assign]
     one._loss(one._gather(8), torch.arange(N)).backward()
@@ -64,7 +65,8 @@ def test_its_gradient_is_that_of_the_plain_loop_over_what_was_seen() -> None:
         obs = {name: value.t() for name, value in env.observation(worlds).items()}
         action, hidden = student(obs, hidden)
         label = plain.teacher(obs)[0].clamp(-1.0, 1.0)
-        total = total + (action - label).square()[torch.arange(N) != 3].mean()
+        error = (action - label).square().mean(dim=1)[torch.arange(N) != 3]
+        total = total + (error.mean() if loss == "mse" else (error + 1e-6).sqrt().mean())
         worlds, _ = env.advance(worlds, action.detach().t(), env.draw())
     (total / 8).backward()
     for mine, theirs in zip(one.policy().parameters(), student.parameters(), strict=True):
@@ -127,6 +129,7 @@ def test_a_teacher_with_memory_is_refused() -> None:
     [
         (["windows.warmup_iterations=-1"], "windows.warmup_iterations"),
         (["windows.window=0"], "windows.window >= 1"),
+        (["windows.loss=l1"], "windows.loss"),
         (["windows.minibatches=0"], "windows.minibatches >= 1"),
         (["windows.minibatches=9", "windows.num_envs=8"], "at most windows.num_envs"),
         (["distiller=window"], "did you mean windows"),

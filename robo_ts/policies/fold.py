@@ -36,8 +36,8 @@ def fold_normalizer(policy: Policy) -> Policy:
             "a policy without an encoder",
             "set student.encoder, for example [16], or student.fold=false",
         )
-    first.weight /= normalizer.scale
-    first.bias -= first.weight @ normalizer.mean
+    first.weight.div_(normalizer.scale)
+    first.bias.sub_(first.weight @ normalizer.mean)
     policy.normalizer = nn.Identity()
     policy.config = replace(policy.config, normalize=False)
     return policy

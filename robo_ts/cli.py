@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("settings", nargs="*", metavar="key=value")
     _add_bench(commands.add_parser("bench", help="measure speed, memory and methods"))
     _add_trials(commands.add_parser("trials", help="policies side by side in a task's conditions"))
+    _add_probe(commands.add_parser("probe", help="what a student's memory knows, against time"))
     commands.add_parser("list", help="the tasks that can be run")
     return parser
 
@@ -94,6 +95,16 @@ def _add_trials(trials: argparse.ArgumentParser) -> None:
     trials.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
+def _add_probe(probe: argparse.ArgumentParser) -> None:
+    probe.epilog = "example: robo-ts probe artifacts/quadrotor/student --times 0.1,1,5"
+    probe.add_argument("policy", metavar="PATH", help="a bundle, or a run with a student")
+    probe.add_argument("--times", default="", help="s after an episode's start, with commas")
+    probe.add_argument("--num-envs", type=int, default=4096)
+    probe.add_argument("--engine", default="cpu")
+    probe.add_argument("--seed", type=int, default=0)
+    probe.add_argument("--json", type=Path, default=None, help="write the figures here")
+
+
 def _dispatch(words: argparse.Namespace) -> int:
     if words.command == "list":
         return _list()
@@ -104,7 +115,28 @@ def _dispatch(words: argparse.Namespace) -> int:
         return _bench(words)
     if words.command == "trials":
         return _trials(words)
+    if words.command == "probe":
+        return _probe(words)
     return _run(words.command, words.settings)
+
+
+def _probe(words: argparse.Namespace) -> int:
+    from robo_ts.files import check_writable, write_json
+    from robo_ts.pipeline.probe import TIMES, probe_bundle, show
+    from robo_ts.sim import EngineConfig
+
+    if words.json:
+        check_writable(words.json)
+    try:
+        times = [float(word) for word in words.times.split(",") if word] or list(TIMES)
+    except ValueError:
+        raise RoboTSError("--times with seconds and commas", words.times, "write 0.1,1,5") from None
+    engine = EngineConfig(words.engine)
+    figures = probe_bundle(Path(words.policy), times, words.num_envs, engine, words.seed)
+    if words.json:
+        write_json(words.json, figures)
+    show(figures)
+    return 0
 
 
 def _list() -> int:

@@ -86,7 +86,7 @@ def explained(hidden: Tensor, truth: Tensor) -> Tensor:
     weights = torch.linalg.solve(gram, x[fit].T @ (y[fit] - level))
     wrong = (y[test] - level - x[test] @ weights).square().sum(dim=0)
     whole = (y[test] - level).square().sum(dim=0)
-    constant = y.std(dim=0) <= 1e-9 * (1.0 + y.abs().amax(dim=0))
+    constant = y.std(dim=0) <= 1e-5 * (1e-3 + y.abs().amax(dim=0))
     return torch.where(constant, torch.nan, 1.0 - wrong / whole)
 
 

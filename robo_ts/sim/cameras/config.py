@@ -38,7 +38,7 @@ class SensorConfig:
         dropout: share of depth pixels without a reading, each by itself.
         holes: share of patches of 4 x 4 depth pixels without a reading.
         edges: share of the depth pixels beside a depth step of more than 5% that have no reading,
-            as stereo cameras lose them.
+            as stereo cameras lose what only one of the two sees.
         exposure: factor on colours.
         tint: factor on each colour channel, drawn for each.
         colour_noise: standard deviation of every colour channel of every pixel, of 255.

@@ -1,5 +1,10 @@
 """What sensors do to raw pixels, one thread per pixel, from the renderer's buffers into frames."""
 
+# Warp compiles what is below; to pyright its arrays and vectors are not what they seem.
+# pyright: reportIndexIssue=false, reportGeneralTypeIssues=false, reportAssignmentType=false
+# pyright: reportAttributeAccessIssue=false, reportOperatorIssue=false, reportArgumentType=false
+# pyright: reportCallIssue=false
+
 from typing import Any
 
 import warp as wp

@@ -212,7 +212,7 @@ class Renderer:
     def close(self) -> None:
         """Free the renderer's memory."""
         self._views.clear()
-        self._context = self._data = self._model = None  # type: ignore[assignment]
+        del self._context, self._data, self._model
 
     # -- rooms -------------------------------------------------------------------------------------
 

@@ -92,7 +92,7 @@ class _Surface:
 
     def splats(self, num: int, rng: np.random.Generator) -> SplatScene:
         """``num`` splats with their colours unlit; normals are the splats' z axes."""
-        a, b = _spread(num, np.linalg.norm(self.u) / max(np.linalg.norm(self.v), 1e-9), rng)
+        a, b = _spread(num, float(np.linalg.norm(self.u) / max(np.linalg.norm(self.v), 1e-9)), rng)
         if self.round:
             normal, position = self._on_ellipsoid(a, b)
         else:

@@ -56,6 +56,7 @@ class Cameras:
             not go together.
 
     Attributes:
+        renderer: draws them.
         layouts: what :meth:`read` gives, entry by entry.
         background: index of each world's room, ``(num_envs,)`` long; zeros without rooms.
         skybox: index of each world's cube map, ``(num_envs,)`` long.
@@ -84,7 +85,7 @@ class Cameras:
         self._clouds = Clouds(model, points, self.cameras, self.device)
         self._looks = Looks(model, self.scene, self.num_envs, self.device)
         self._sensors = Sensors(self.cameras, self.num_envs, self.device)
-        self._renderer = Renderer(
+        self.renderer = Renderer(
             model,
             self.num_envs,
             self._clouds.with_outputs(self.cameras),
@@ -161,8 +162,8 @@ class Cameras:
         """
         if field in self._own:
             return
-        self._renderer.expand(field)
-        value = self._renderer.default(field)
+        self.renderer.expand(field)
+        value = self.renderer.default(field)
         self._own[field] = value.expand(self.num_envs, *value.shape).clone()
 
     def write(self, field: str, value: Tensor, env_ids: Tensor | None = None) -> None:
@@ -204,7 +205,7 @@ class Cameras:
 
     def close(self) -> None:
         """Free the renderer's memory."""
-        self._renderer.close()
+        self.renderer.close()
 
     # -- internals ---------------------------------------------------------------------------------
 
@@ -219,7 +220,7 @@ class Cameras:
         n = len(ids)
         if not n:
             return
-        renderer = self._renderer
+        renderer = self.renderer
         self._fill(ids)
         renderer.place(n)
         nominal = {
@@ -239,7 +240,7 @@ class Cameras:
             self._store(index, ids)
 
     def _fill(self, ids: Tensor) -> None:
-        renderer, sim = self._renderer, self.sim
+        renderer, sim = self.renderer, self.sim
         whole = ids is self._all
 
         def rows(values: Tensor) -> Tensor:
@@ -268,22 +269,22 @@ class Cameras:
         """Fields the simulation has per world and the renderer wants; expanded when first seen."""
         found = set()
         for field in self.sim.expanded:
-            if field in self._renderer.needed_fields and self._fits(field):
+            if field in self.renderer.needed_fields and self._fits(field):
                 found.add(field)
-                self._renderer.expand(field)
+                self.renderer.expand(field)
         return found
 
     def _fits(self, field: str) -> bool:
         """Whether a field of the simulation's model has the shape of the renderer's."""
-        ours, theirs = getattr(self._renderer.model, field), getattr(self.sim.model, field)
+        ours, theirs = getattr(self.renderer.model, field), getattr(self.sim.model, field)
         return ours.shape == theirs.shape
 
     def _mount(self, ids: Tensor) -> None:
         """Move cameras by their mounting errors."""
-        position, rotation = self._renderer.field("cam_xpos"), self._renderer.field("cam_xmat")
+        position, rotation = self.renderer.field("cam_xpos"), self.renderer.field("cam_xmat")
         n = len(ids)
         for index, camera in enumerate(self.cameras):
-            sensor, where = camera.sensor, self._renderer.camera_ids[index]
+            sensor, where = camera.sensor, self.renderer.camera_ids[index]
             if not is_constant(sensor.position):
                 error = self._sensors.position[index][ids]
                 position[:n, where] += (rotation[:n, where] @ error[..., None])[..., 0]
@@ -293,42 +294,30 @@ class Cameras:
 
     def _store(self, index: int, ids: Tensor) -> None:
         """Send a camera's raw pixels through its sensor into its frames."""
-        camera, frames, shot = self.cameras[index], self._frames[index], self._renderer.shots[index]
+        camera, frames, shot = self.cameras[index], self._frames[index], self.renderer.shots[index]
         frame = self._age[ids] // camera.every
         world = wp.from_torch(ids.int())
         place = wp.from_torch(frames.places(ids, frame).int())
         seed = wp.from_torch(self._sensors.seeds(index, ids, frame))
         sensor = wp.from_torch(self._sensors.table[index])
-        size, dim = (shot.width, shot.height), (len(ids), shot.width * shot.height)
-        noisy = self._noisy[index]
-        with self._renderer.on_device():
+        size = (shot.width, shot.height)
+        span = 1 if self.device.type == "cuda" else shot.width
+        dim = (len(ids), shot.width * shot.height // span)
+        rows, noisy = [world, seed, sensor, place], self._noisy[index]
+        with self.renderer.on_device():
             if shot.depth >= 0:
-                top = float(levels(camera.dtype))
-                hole = camera.outside == "hole"
-                settings = [shot.depth, *size, camera.near, camera.far, top, hole, noisy]
-                wp.launch(
-                    expose_depth,
-                    dim,
-                    [self._renderer.depth, *settings, world, seed, sensor, place],
-                    [_as_warp(frames.flat("depth"))],
-                )
+                limits = [camera.near, camera.far, float(levels(camera.dtype))]
+                settings = [shot.depth, *size, span, *limits, camera.outside == "hole", noisy]
+                source, target = self.renderer.depth, _as_warp(frames.flat("depth"))
+                wp.launch(expose_depth, dim, [source, *settings, *rows], [target])
             if shot.rgb >= 0:
-                wp.launch(
-                    expose_rgb,
-                    dim,
-                    [self._renderer.rgb, shot.rgb, *size, noisy, world, seed, sensor, place],
-                    [_as_warp(frames.flat("rgb"))],
-                )
+                settings = [shot.rgb, *size, span, noisy]
+                source, target = self.renderer.rgb, _as_warp(frames.flat("rgb"))
+                wp.launch(expose_rgb, dim, [source, *settings, *rows], [target])
             for output, table in self._labels[index].items():
-                wp.launch(
-                    expose_labels,
-                    dim,
-                    [
-                        *(self._renderer.segmentation, shot.segmentation),
-                        *(table, _GEOM, world, sensor, place),
-                    ],
-                    [_as_warp(frames.flat(output))],
-                )
+                settings = [shot.segmentation, span, table, _GEOM, world, sensor, place]
+                source, target = self.renderer.segmentation, _as_warp(frames.flat(output))
+                wp.launch(expose_labels, dim, [source, *settings], [target])
 
     def _arrived(self, index: int, output: str, ids: Tensor, age: Tensor) -> Tensor:
         delay = self._sensors.delay[index][ids]

@@ -95,7 +95,7 @@ class Renderer:
         self._views: dict[str, Tensor] = {}
         self._defaults: dict[str, Tensor] = {}
         self._drawn = False
-        with self._on_device():
+        with self.on_device():
             self._model = mjw.put_model(self.model)
             # Kinematics leaves out geoms that are fixed to the world, but where they are may differ
             # between worlds as well.
@@ -165,7 +165,7 @@ class Renderer:
     def place(self, count: int) -> None:
         """Kinematics of the first ``count`` rows: poses of geoms, cameras, lights, sites."""
         self._data.nworld = count
-        with self._on_device():
+        with self.on_device():
             mjw.kinematics(self._model, self._data)
             if self._needs_com:
                 mjw.com_pos(self._model, self._data)
@@ -173,7 +173,7 @@ class Renderer:
 
     def draw(self, active: Sequence[bool]) -> None:
         """Draw the rows that :meth:`place` placed, with those cameras that are ``active``."""
-        with self._on_device():
+        with self.on_device():
             mjw.refit_bvh(self._model, self._data, self._context)
             if not self._drawn:
                 self._rebuild()
@@ -196,8 +196,13 @@ class Renderer:
         """``(geom id, object type)`` of all cameras, ``(rows, pixels)``; (-1, -1) for nothing."""
         return self._context.seg_data
 
+    @property
+    def raw(self) -> tuple[mjw.Model, mjw.Data, mjw.RenderContext]:
+        """What mujoco_warp's own functions take, for measurements."""
+        return self._model, self._data, self._context
+
     @contextmanager
-    def _on_device(self) -> Iterator[None]:
+    def on_device(self) -> Iterator[None]:
         """Warp works on our device, and on CUDA in torch's stream."""
         with wp.ScopedDevice(self._device):
             if not self._device.is_cuda:
@@ -206,8 +211,6 @@ class Renderer:
             stream = wp.stream_from_torch(torch.cuda.current_stream(self.device))
             with wp.ScopedStream(stream):
                 yield
-
-    on_device = _on_device
 
     def close(self) -> None:
         """Free the renderer's memory."""

@@ -23,8 +23,8 @@ COLUMNS = 13
 
 _MIX_1, _MIX_2 = wp.constant(wp.uint32(0x7FEB352D)), wp.constant(wp.uint32(0x846CA68B))
 PATCH = 4  # pixels a side of what holes take away together
-# Kinks of one over depth by more than this share are edges; depth itself changes fast on a floor that
-# is seen at a grazing angle.
+# Kinks of one over depth by more than this share are edges; depth itself changes fast on a floor
+# that is seen at a grazing angle.
 _EDGE = 0.05
 
 

@@ -63,6 +63,10 @@ class SensorConfig:
 
     def __post_init__(self) -> None:
         check_shares(self, "sensor", ("lost",))
+        if self.delay.law == "normal":
+            raise RoboTSError(
+                "a delay with a longest one", "law normal", "use law uniform for sensor.delay"
+            )
         for name in ("dropout", "holes", "edges"):
             _check_range(name, getattr(self, name), 0.0, 1.0)
         for name in ("delay", "depth_noise", "depth_noise_square", "depth_step", "blur"):

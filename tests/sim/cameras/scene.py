@@ -60,12 +60,10 @@ def build_spec() -> mujoco.MjSpec:
     return spec
 
 
-def scattered(
-    engine: str = "cpu", expand: Sequence[str] = (), num: int = N, model: Any = None
-) -> BatchSim:
+def scattered(engine: str = "cpu", expand: Sequence[str] = (), num: int = N) -> BatchSim:
     """Worlds with the ball and the box somewhere else in each."""
     config = EngineConfig(engine, threads=1, device="cpu")
-    sim = make_sim(model or build_model(), num, config, expand=expand)
+    sim = make_sim(build_model(), num, config, expand=expand)
     generator = torch.Generator().manual_seed(1)
     draw = torch.rand(num, 2, 3, generator=generator) - 0.5
     ball = sim.read("mocap_pos").clone()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -109,6 +109,7 @@ class TaskEnv(ABC):
         self.episode_step = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
         self._all_ids = torch.arange(self.num_envs, device=self.device)
         self._action_checks = 0
+        self._emitted: frozenset[str] | None = None
 
     # -- what a task implements --------------------------------------------------------------------
 
@@ -223,12 +224,26 @@ class TaskEnv(ABC):
             info["episode"] = {k: v[ids] for k, v in self.evaluate().items()}
             self._begin(ids)
             for name, value in self._observe(ids).items():
-                _put_rows(obs[name], ids, value)
+                if self._emitted is None or name in self._emitted:
+                    _put_rows(obs[name], ids, value)
         return Step(obs, reward, terminated, truncated, info)
 
     def observe(self) -> TensorDict:
         """The current observation groups, freshly computed."""
         return self._groups(self._observe(), self.num_envs)
+
+    def narrow(self, groups: Iterable[str]) -> None:
+        """Emit only these observation groups from now on; cameras nobody looks through rest.
+
+        A task with cameras keeps them in its attribute ``cameras``.
+
+        Raises:
+            RoboTSError: for a group the task does not emit.
+        """
+        self._emitted = frozenset(self.spec.select(groups))
+        cameras = getattr(self, "cameras", None)
+        if cameras is not None:
+            cameras.narrow(self._emitted)
 
     def scatter_episode_steps(self) -> None:
         """Let worlds start at random points of their time limit, so that resets spread over time.
@@ -277,6 +292,8 @@ class TaskEnv(ABC):
         self._reset_worlds(ids)
 
     def _groups(self, obs: dict[str, Tensor], rows: int) -> TensorDict:
+        if self._emitted is not None:
+            obs = {name: value for name, value in obs.items() if name in self._emitted}
         return TensorDict(obs, batch_size=[rows], device=self.device)  # type: ignore[arg-type]
 
     def _check_finite(self, action: Tensor) -> None:

@@ -41,7 +41,10 @@ class AblatedActor:
         check_one_of("an ablation", kind, ABLATIONS)
         if not groups:
             raise RoboTSError("observation groups to ablate", "none", "name the image groups")
-        self.actor, self.groups, self.kind = actor, list(groups), kind
+        self.actor, self.lying, self.kind = actor, list(groups), kind
+        read = getattr(actor, "groups", None)
+        if read is not None:
+            self.groups: list[str] = list(read)
         self._kept: dict[str, Tensor] = {}
         self._fresh = torch.zeros(0, dtype=torch.bool)
 
@@ -58,7 +61,7 @@ class AblatedActor:
 
     def act(self, obs: TensorDict) -> Tensor:
         shown = obs.copy()  # the tensors are shared: what is changed is made anew below
-        for name in self.groups:
+        for name in self.lying:
             shown[name] = self._shown(name, obs[name])
         self._fresh = torch.zeros_like(self._fresh)
         return self.actor.act(shown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import mujoco
 import numpy as np
@@ -104,6 +104,8 @@ class Cameras:
         self._all = torch.arange(self.num_envs, device=self.device)
         self._age, self.background, self.skybox = new, new.clone(), new.clone()
         self._fresh: list[Tensor] = [self._all]
+        self._names: frozenset[str] | None = None
+        self._awake = [True] * len(self.cameras)
 
     # -- the episode -------------------------------------------------------------------------------
 
@@ -132,12 +134,28 @@ class Cameras:
         self._flush()  # else a first frame would be lost
         self._age += 1
         for every in sorted({camera.every for camera in self.cameras}):
-            active = [camera.every == every for camera in self.cameras]
+            active = [
+                awake and camera.every == every
+                for awake, camera in zip(self._awake, self.cameras, strict=True)
+            ]
             if every == 1:
                 self._expose(self._all, active)
             else:
                 due = torch.nonzero(self._age % every == 0).flatten()
                 self._expose(due, active)
+
+    def narrow(self, names: Collection[str]) -> None:
+        """Expose and read only what is named, among the names of :attr:`layouts`.
+
+        Cameras that serve none of it rest; after a wider call they show again from the next frame
+        or reset on.
+        """
+        self._names = frozenset(names)
+        serving = {i for i, c in enumerate(self.cameras) if self._emitted(c)}
+        for index, cloud in enumerate(self._clouds.clouds):
+            if cloud.name in self._names:
+                serving |= set(self._clouds.cameras_of(index))
+        self._awake = [index in serving for index in range(len(self.cameras))]
 
     def read(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
         """What has arrived by now, by group, for all worlds or the rows ``env_ids``; copies."""
@@ -146,10 +164,11 @@ class Cameras:
         age = self._age[ids]
         found = {}
         for index, camera in enumerate(self.cameras):
-            for output in camera.outputs if camera.emit else ():
+            for output in self._emitted(camera):
                 found[camera.group(output)] = self._arrived(index, output, ids, age)
         for index, cloud in enumerate(self._clouds.clouds):
-            found[cloud.name] = self._cloud(index, ids, age)
+            if self._names is None or cloud.name in self._names:
+                found[cloud.name] = self._cloud(index, ids, age)
         return {name: value.to(self.sim.device) for name, value in found.items()}
 
     # -- what only the renderer knows --------------------------------------------------------------
@@ -209,16 +228,21 @@ class Cameras:
 
     # -- internals ---------------------------------------------------------------------------------
 
+    def _emitted(self, camera: CameraConfig) -> list[str]:
+        """Outputs of a camera that are read."""
+        outputs = camera.outputs if camera.emit else []
+        return [o for o in outputs if self._names is None or camera.group(o) in self._names]
+
     def _flush(self) -> None:
         """Expose the first frames of the episodes that have started."""
         if self._fresh:
             ids = torch.cat(self._fresh) if len(self._fresh) > 1 else self._fresh[0]
             self._fresh = []
-            self._expose(ids, [True] * len(self.cameras))
+            self._expose(ids, self._awake)
 
     def _expose(self, ids: Tensor, active: Sequence[bool]) -> None:
         n = len(ids)
-        if not n:
+        if not n or not any(active):
             return
         renderer = self.renderer
         self._fill(ids)

@@ -128,15 +128,15 @@ def test_captured_files_with_more_properties_are_read(tmp_path: Path):
     assert np.allclose(found.rgba[0], [0.5 + 0.28209479, 0.5, 0.5, 0.5])
 
 
-def _file(head: str, data: bytes = b"") -> Callable[[Path], None]:
-    return lambda path: path.write_bytes(head.encode() + data) and None
+def _file(head: str, data: bytes = b"") -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(head.encode() + data)
 
 
 _MESH = (
     "ply\nformat binary_little_endian 1.0\nelement vertex 1\nproperty float x\nproperty float y\n"
     "property float z\nelement face 1\nproperty list uchar int vertex_indices\nend_header\n"
 )
-BAD: dict[str, tuple[Callable[[Path], None], str]] = {
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     "not there": (lambda path: None, "no file"),
     "not a ply": (_file("solid cube\n"), "does not begin like"),
     "text": (_file("ply\nformat ascii 1.0\nelement vertex 1\nend_header\n"), "binary"),

@@ -25,7 +25,8 @@ def sim() -> BatchSim:
 def cloud(sim: BatchSim, *cameras: Any, **settings: Any) -> Tensor:
     """Points ``(N, num_points, 3)``."""
     names = [one.name for one in cameras]
-    config = PointCloudConfig("points", names, **({"num_points": 64} | settings))
+    settings = {"num_points": 64} | settings
+    config = PointCloudConfig("points", names, **settings)
     found = started(sim, cameras, points=[config]).read()["points"]
     assert found.shape == (N, 3 * config.num_points) and found.dtype == torch.float32
     return found.unflatten(1, (-1, 3))

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from tensordict import TensorDict
@@ -17,6 +17,9 @@ from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.seeds import derive
 from robo_ts.sim import BatchSim
+
+if TYPE_CHECKING:
+    from robo_ts.sim.cameras import Cameras
 
 
 @dataclass
@@ -235,14 +238,15 @@ class TaskEnv(ABC):
     def narrow(self, groups: Iterable[str]) -> None:
         """Emit only these observation groups from now on; cameras nobody looks through rest.
 
-        A task with cameras keeps them in its attribute ``cameras``.
+        A task keeps its cameras in an attribute ``cameras``. They rest by themselves where their
+        images are groups under their own names; a task that renames or mixes images overrides this.
 
         Raises:
             RoboTSError: for a group the task does not emit.
         """
         self._emitted = frozenset(self.spec.select(groups))
-        cameras = getattr(self, "cameras", None)
-        if cameras is not None:
+        cameras: Cameras | None = getattr(self, "cameras", None)
+        if cameras is not None and all(layout.name in self.spec for layout in cameras.layouts):
             cameras.narrow(self._emitted)
 
     def scatter_episode_steps(self) -> None:

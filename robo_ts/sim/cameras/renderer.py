@@ -215,7 +215,8 @@ class Renderer:
     def close(self) -> None:
         """Free the renderer's memory."""
         self._views.clear()
-        del self._context, self._data, self._model
+        for name in ("_context", "_data", "_model"):
+            self.__dict__.pop(name, None)
 
     # -- rooms -------------------------------------------------------------------------------------
 

@@ -14,6 +14,14 @@ def camera_groups(cameras: Cameras) -> list[ObservationGroup]:
     for layout in cameras.layouts:
         term = Term(layout.term, math.prod(layout.shape), layout.unit, layout.frame)
         image = layout.shape if len(layout.shape) == 3 else ()
-        dtype = layout.dtype if image else "uint8"  # vectors are float32 whatever this says
-        found.append(ObservationGroup(layout.name, (term,), layout.deployable, image, dtype))
+        found.append(
+            ObservationGroup(
+                name=layout.name,
+                terms=(term,),
+                deployable=layout.deployable,
+                image=image,
+                dtype=layout.dtype if image else "uint8",  # vectors are float32 whatever this says
+                points=0 if image else layout.shape[0] // 3,
+            )
+        )
     return found

@@ -128,7 +128,7 @@ def test_ablations_lie_about_images_only(env: Seek, kind: str) -> None:
     actor.begin(N)
     true = []
     for _ in range(32):
-        true.append(obs.clone())
+        true.append({name: obs[name].clone() for name in env.spec})
         actor.act(obs)
         step = env.step(torch.ones(N, 2))
         actor.clear(step.done)

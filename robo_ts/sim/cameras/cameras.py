@@ -20,7 +20,7 @@ from robo_ts.sim.cameras.frames import Frames
 from robo_ts.sim.cameras.kernels import expose_depth, expose_labels, expose_rgb
 from robo_ts.sim.cameras.layout import layouts
 from robo_ts.sim.cameras.looks import Looks
-from robo_ts.sim.cameras.renderer import Renderer
+from robo_ts.sim.cameras.renderer import LENS, Renderer
 from robo_ts.sim.cameras.sensors import Sensors, is_noisy, longest_delay
 from robo_ts.sim.cameras.skybox import check_skybox
 from robo_ts.sim.cameras.splats import SplatScene
@@ -91,7 +91,7 @@ class Cameras:
             self._clouds.with_outputs(self.cameras),
             self.scene,
             self.device,
-            self._looks.fields,
+            [*self._looks.fields, *(f for f in sim.expanded if f in LENS)],
             backgrounds,
             skyboxes,
         )

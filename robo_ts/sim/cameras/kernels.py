@@ -66,13 +66,13 @@ def _beside_an_edge(
 ) -> bool:
     here = offset + y * width + x
     z = _seen(depth, row, here, far)
-    left = here - wp.min(x, 1)
-    right = here + wp.min(width - 1 - x, 1)
-    if _bends(_seen(depth, row, left, far), z, _seen(depth, row, right, far)):
-        return True
-    above = here - width * wp.min(y, 1)
-    below = here + width * wp.min(height - 1 - y, 1)
-    return _bends(_seen(depth, row, above, far), z, _seen(depth, row, below, far))
+    if x > 0 and x < width - 1:  # noqa: SIM102 - a kernel computes both sides of an and
+        if _bends(_seen(depth, row, here - 1, far), z, _seen(depth, row, here + 1, far)):
+            return True
+    if y > 0 and y < height - 1:
+        above = _seen(depth, row, here - width, far)
+        return _bends(above, z, _seen(depth, row, here + width, far))
+    return False
 
 
 @wp.func

@@ -34,7 +34,8 @@ VISIBLE = (
 )
 # What else moves cameras and lights that follow a centre of mass.
 _MASSES = ("body_mass", "body_subtreemass", "body_ipos", "body_iquat")
-_POSES = ("qpos", "mocap_pos", "mocap_quat")
+# What rays follow from; where it varies they are computed anew for every pixel.
+LENS = ("cam_fovy", "cam_intrinsic")
 _FOLLOW_COM = (
     int(mujoco.mjtCamLight.mjCAMLIGHT_TRACKCOM),
     int(mujoco.mjtCamLight.mjCAMLIGHT_TARGETBODYCOM),
@@ -86,10 +87,11 @@ class Renderer:
         self.camera_ids = [camera_id(model, camera.name) for camera in cameras]
         self._reach(max(camera.far for camera in cameras))
         self._device = wp.device_from_torch(device)
-        varied = any(not is_constant(camera.sensor.fovy) for camera in cameras)
-        if varied:
-            _check_fovy(self.model, cameras, self.camera_ids, scene)
+        if any(not is_constant(camera.sensor.fovy) for camera in cameras):
             per_world = [*per_world, "cam_fovy"]
+        self._fixed_rays = not set(per_world) & set(LENS)
+        if not self._fixed_rays:
+            _check_lens(self.model, cameras, self.camera_ids, scene)
         follows = np.isin(self.model.cam_mode, _FOLLOW_COM).any()
         self._needs_com = bool(follows or np.isin(self.model.light_mode, _FOLLOW_COM).any())
         self._views: dict[str, Tensor] = {}
@@ -102,7 +104,7 @@ class Renderer:
             welds = np.ones(self.model.nbody, np.int32)
             self._model.body_weldid = wp.array(welds, dtype=int)
             self._data = mjw.make_data(self.model, nworld=rows, nconmax=1, njmax=1)
-            self._context = self._make_context(cameras, scene, splats, not varied)
+            self._context = self._make_context(cameras, scene, splats)
             for name in dict.fromkeys(per_world):
                 self.expand(name)
             self._add_rooms(splats)
@@ -131,6 +133,12 @@ class Renderer:
                 "a field of the model that decides what is seen and may differ between worlds",
                 repr(field),
                 did_you_mean(field, self.needed_fields),
+            )
+        if field in LENS and self._fixed_rays:
+            raise RoboTSError(
+                f"{field} per world from the beginning, because rays are computed once",
+                "it became so later",
+                "expand it in the simulation before the cameras are made, or use sensor.fovy",
             )
         with wp.ScopedDevice(self._device):
             repeated = np.repeat(array.numpy()[:1], self.rows, axis=0)
@@ -248,7 +256,6 @@ class Renderer:
         cameras: Sequence[CameraConfig],
         scene: SceneConfig,
         splats: Sequence[SplatScene],
-        fixed_rays: bool,
     ) -> mjw.RenderContext:
         joined = SplatScene.joined(splats) if splats else None
         return mjw.create_render_context(
@@ -263,7 +270,7 @@ class Renderer:
             enabled_geom_groups=list(scene.geom_groups),
             cam_active=self.camera_ids,
             background_color=(*scene.background, 1.0),  # type: ignore[arg-type]
-            use_precomputed_rays=fixed_rays,
+            use_precomputed_rays=self._fixed_rays,
             samples_per_pixel=scene.samples if any("rgb" in c.outputs for c in cameras) else 1,
             splat_position=joined.position if joined else None,
             splat_rotation=joined.rotation if joined else None,
@@ -349,9 +356,10 @@ def _forget_physics(model: mujoco.MjModel) -> None:
     model.opt.integrator = mujoco.mjtIntegrator.mjINT_EULER
 
 
-def _check_fovy(
+def _check_lens(
     model: mujoco.MjModel, cameras: Sequence[CameraConfig], ids: Sequence[int], scene: SceneConfig
 ) -> None:
+    """Raise unless cameras whose lens varies are given in a way that can vary."""
     for camera, index in zip(cameras, ids, strict=True):
         if not is_constant(camera.sensor.fovy) and model.cam_sensorsize[index, 1] > 0:
             raise RoboTSError(
@@ -363,7 +371,7 @@ def _check_fovy(
         raise RoboTSError(
             "scene.samples of 1 where a camera's fovy varies",
             str(scene.samples),
-            "leave sensor.fovy at 0 or take one ray per pixel",
+            "leave fovy alone or take one ray per pixel",
         )
 
 

@@ -130,7 +130,7 @@ def test_lights_move_within_their_ranges(sim: BatchSim):
         started(sim, [camera("front", "rgb")], scene=s).read()["front_rgb"].float()
         for s in (SceneConfig(), scene)
     )
-    assert ((plain - moved).abs().flatten(1).mean(1) > 1.0).all()
+    assert ((plain - moved).abs().flatten(1).mean(1) > 0.3).all()
 
 
 @pytest.fixture
@@ -225,6 +225,7 @@ BAD: dict[str, tuple[Callable[[BatchSim], Any], str]] = {
     ),
     "a field nobody sees": (lambda s: Cameras(s, [camera()]).expand("geom_friction"), "seen"),
     "a shared field": (lambda s: Cameras(s, [camera()]).expand("geom_type"), "seen"),
+    "a lens that varies too late": (lambda s: Cameras(s, [camera()]).expand("cam_fovy"), "later"),
     "a field not expanded": (
         lambda s: Cameras(s, [camera()]).write("geom_rgba", torch.zeros(N, 6, 4)),
         "expand",

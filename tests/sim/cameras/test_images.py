@@ -89,8 +89,8 @@ def test_a_ball_is_where_and_as_large_and_as_bright_as_the_formulas_say():
         inside, outside = apart < 0.95 * RADIUS, apart > 1.05 * RADIUS
         assert int(inside.sum()) > 30
         red, green, blue = rgb[index].int()
-        orange = (red > blue + 60) & (red > green + 10)
-        assert bool(orange[inside].all()) and not bool(orange[outside].any())
+        assert bool((red > blue + 60)[inside].all())  # orange, white where it glistens
+        assert not bool(((red > blue + 60) & (red > green + 10))[outside].any())
         nearest = float(depth[index][inside].min())
         assert nearest == pytest.approx(
             2.0 - float(sim.read("mocap_pos")[index, 0, 2]) - RADIUS, abs=0.01

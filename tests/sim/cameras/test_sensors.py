@@ -29,16 +29,26 @@ def seen(sim: BatchSim, output: str, seed: int = 0, **sensor: Any) -> Tensor:
     return started(sim, [config], seed).read()[f"front_{output}"]
 
 
+def often(sim: BatchSim, count: int, **sensor: Any) -> Tensor:
+    """Depth of ``count`` episodes, ``(count, N, 1, height, width)``."""
+    cameras = started(sim, [camera("front", sensor=SensorConfig(**sensor))])
+    found = []
+    for seed in range(count):
+        cameras.reset(torch.arange(N), torch.Generator().manual_seed(seed))
+        found.append(cameras.read()["front_depth"])
+    return torch.stack(found)
+
+
 def test_depth_noise_grows_with_the_square_of_distance(sim: BatchSim):
     clean = seen(sim, "depth")
     noise = {"depth_noise": exactly(0.01), "depth_noise_square": exactly(0.02)}
-    error = torch.cat([seen(sim, "depth", seed, **noise) - clean for seed in range(10)])
+    error = (often(sim, 10, **noise) - clean).flatten(0, 1)
     near, far = (clean < 1.6), (clean > 2.4) & (clean < 3.5)
     for where in (near, far):
         inside = where.repeat(10, 1, 1, 1)
         expected = (0.01 + 0.02 * clean[where].square()).square().mean().sqrt()
         assert float(error[inside].std()) == pytest.approx(float(expected), rel=0.05)
-        assert abs(float(error[inside].mean())) < 0.002
+        assert abs(float(error[inside].mean())) < 0.1 * float(expected)
     assert float(error[near.repeat(10, 1, 1, 1)].std()) < 0.7 * float(
         error[far.repeat(10, 1, 1, 1)].std()
     )
@@ -58,10 +68,9 @@ def test_depth_is_rounded_to_steps(sim: BatchSim):
 
 
 def test_dropout_and_holes_take_the_share_they_are_told(sim: BatchSim):
-    frames = [seen(sim, "depth", seed, dropout=exactly(0.2)) for seed in range(10)]
-    assert float((torch.stack(frames) == 0).float().mean()) == pytest.approx(0.2, abs=0.02)
-    frames = [seen(sim, "depth", seed, holes=exactly(0.1)) for seed in range(20)]
-    lost = torch.stack(frames) == 0
+    lost = often(sim, 10, dropout=exactly(0.2)) == 0
+    assert float(lost.float().mean()) == pytest.approx(0.2, abs=0.02)
+    lost = often(sim, 20, holes=exactly(0.1)) == 0
     assert float(lost.float().mean()) == pytest.approx(0.1, abs=0.02)
     patches = lost.unfold(-2, 4, 4).unfold(-2, 4, 4).flatten(-2)
     assert bool((patches.all(-1) == patches.any(-1)).all())  # whole patches or none
@@ -157,9 +166,7 @@ def test_a_field_of_view_that_is_off_shows_what_that_field_of_view_shows():
     fovy = sim.read("cam_fovy").clone()
     fovy[:, sim.model.camera("front").id] += cameras._sensors.fovy[0]
     sim.write("cam_fovy", fovy)
-    # Without jitter rays are computed once, for the model's field of view: a zero one differs.
-    tiny = SensorConfig(fovy=Range(0.0, 1e-6))
-    given = started(sim, [camera("front", sensor=tiny)]).read()["front_depth"]
+    given = started(sim, [camera("front")]).read()["front_depth"]
     assert ((off - given).abs() > 1e-3).float().mean() < 0.01
     assert not torch.allclose(off, seen(scattered(), "depth"), atol=0.01)
 

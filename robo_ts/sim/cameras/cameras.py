@@ -45,7 +45,9 @@ class Cameras:
         cameras: what each camera gives; every camera of the model at most once.
         points: point clouds made from their depth.
         scene: how scenes are drawn and how looks vary.
-        backgrounds: rooms of Gaussian splats; each world gets one of them at every reset.
+        backgrounds: rooms of Gaussian splats; each world gets one of them at every reset. Depth
+            sees them only where they let less than half a percent of the light through, so what
+            depth has to see had better be geoms.
         skyboxes: cube maps ``(6 w, w, 3)`` uint8, see :mod:`robo_ts.sim.cameras.skybox`; as above.
         model: what is drawn instead of the simulation's model; it needs the same qpos and mocap
             bodies. Per-world fields of the simulation are taken over where their shapes agree.

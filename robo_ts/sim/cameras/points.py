@@ -37,9 +37,10 @@ def pick(points: Tensor, valid: Tensor, num: int, draws: Tensor) -> Tensor:
     """
     rank = valid.cumsum(dim=1)
     count = rank[:, -1:]
-    stretch = torch.arange(num, device=points.device) + draws
-    wanted = (stretch * (count / num)).long().minimum(count - 1) + 1
-    pixel = torch.searchsorted(rank, wanted.clamp_min(1)).clamp_max(points.shape[1] - 1)
+    edges = torch.arange(num + 1, device=points.device) * count // num
+    width = (edges[:, 1:] - edges[:, :-1]).clamp_min(1)
+    wanted = edges[:, :-1] + (draws * width).long() + 1
+    pixel = torch.searchsorted(rank, wanted).clamp_max(points.shape[1] - 1)
     picked = points.gather(1, pixel[..., None].expand(-1, -1, 3))
     return picked * (count > 0)[..., None]
 

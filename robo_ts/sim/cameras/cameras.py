@@ -15,9 +15,9 @@ from robo_ts.sim.api import BatchSim
 from robo_ts.sim.cameras.bodies import class_labels
 from robo_ts.sim.cameras.clouds import Clouds
 from robo_ts.sim.cameras.config import CameraConfig, PointCloudConfig, SceneConfig, is_constant
-from robo_ts.sim.cameras.depth import DTYPES, levels
+from robo_ts.sim.cameras.depth import DTYPES
+from robo_ts.sim.cameras.exposure import Rows, expose
 from robo_ts.sim.cameras.frames import Frames
-from robo_ts.sim.cameras.kernels import expose_depth, expose_labels, expose_rgb
 from robo_ts.sim.cameras.layout import layouts
 from robo_ts.sim.cameras.looks import Looks
 from robo_ts.sim.cameras.renderer import LENS, Renderer
@@ -25,7 +25,6 @@ from robo_ts.sim.cameras.sensors import Sensors, is_noisy, longest_delay
 from robo_ts.sim.cameras.skybox import check_skybox
 from robo_ts.sim.cameras.splats import SplatScene
 
-_GEOM = int(mujoco.mjtObj.mjOBJ_GEOM)
 _PREFIX = "cameras."
 
 
@@ -320,30 +319,23 @@ class Cameras:
 
     def _store(self, index: int, ids: Tensor) -> None:
         """Send a camera's raw pixels through its sensor into its frames."""
-        camera, frames, shot = self.cameras[index], self._frames[index], self.renderer.shots[index]
+        camera, frames = self.cameras[index], self._frames[index]
         frame = self._age[ids] // camera.every
-        world = wp.from_torch(ids.int())
-        place = wp.from_torch(frames.places(ids, frame).int())
-        seed = wp.from_torch(self._sensors.seeds(index, ids, frame))
-        sensor = wp.from_torch(self._sensors.table[index])
-        size = (shot.width, shot.height)
-        span = 1 if self.device.type == "cuda" else shot.width
-        dim = (len(ids), shot.width * shot.height // span)
-        rows, noisy = [world, seed, sensor, place], self._noisy[index]
-        with self.renderer.on_device():
-            if shot.depth >= 0:
-                limits = [camera.near, camera.far, float(levels(camera.dtype))]
-                settings = [shot.depth, *size, span, *limits, camera.outside == "hole", noisy]
-                source, target = self.renderer.depth, _as_warp(frames.flat("depth"))
-                wp.launch(expose_depth, dim, [source, *settings, *rows], [target])
-            if shot.rgb >= 0:
-                settings = [shot.rgb, *size, span, noisy]
-                source, target = self.renderer.rgb, _as_warp(frames.flat("rgb"))
-                wp.launch(expose_rgb, dim, [source, *settings, *rows], [target])
-            for output, table in self._labels[index].items():
-                settings = [shot.segmentation, span, table, _GEOM, world, sensor, place]
-                source, target = self.renderer.segmentation, _as_warp(frames.flat(output))
-                wp.launch(expose_labels, dim, [source, *settings], [target])
+        rows = Rows(
+            world=ids.int(),
+            seed=self._sensors.seeds(index, ids, frame),
+            place=frames.places(ids, frame).int(),
+        )
+        expose(
+            self.renderer,
+            self.renderer.shots[index],
+            camera,
+            self._sensors.table[index],
+            self._noisy[index],
+            self._labels[index],
+            rows,
+            frames,
+        )
 
     def _arrived(self, index: int, output: str, ids: Tensor, age: Tensor) -> Tensor:
         delay = self._sensors.delay[index][ids]
@@ -378,14 +370,6 @@ class Cameras:
         shapes |= self._clouds.extra_frames(index)
         delay = longest_delay(camera.sensor)
         return Frames(shapes, self.num_envs, camera.every, delay, self.device)
-
-
-def _as_warp(frames: Tensor) -> wp.array:
-    """Frames ``(rows, ...)`` as ``(rows, pixels)`` for kernels to write into."""
-    flat = frames.flatten(1)
-    if flat.dtype == torch.uint16:
-        return wp.from_torch(flat.view(torch.int16), dtype=wp.uint16)
-    return wp.from_torch(flat)
 
 
 def _pose(position: Tensor, rotation: Tensor, camera: int, n: int) -> Tensor:

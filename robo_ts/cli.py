@@ -72,13 +72,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_bench(bench: argparse.ArgumentParser) -> None:
     from robo_ts.bench.suite import SUITE
 
-    bench.epilog = "measurements: sim env (together or alone: speed against the raw engine); " + (
-        "; ".join(f"{word} ({one.text})" for word, one in SUITE.items())
-    )
+    together = "sim env cameras (together or alone: speed against the raw engine and renderer)"
+    rest = (f"{word} ({one.text})" for word, one in SUITE.items())
+    bench.epilog = f"measurements: {together}; {'; '.join(rest)}"
     bench.add_argument("what", nargs="*", default=["sim", "env"], metavar="WORD")
-    bench.add_argument("--num-envs", type=int, default=None, help="sim, env: 4096 if left out")
-    bench.add_argument("--task", default=None, help="sim, env: quadrotor if left out")
-    bench.add_argument("--engine", default=None, help="sim, env: cpu if left out")
+    bench.add_argument("--num-envs", type=int, default=None, help="4096 if left out; cameras: 64")
+    bench.add_argument("--task", default=None, help="quadrotor, or a scene, if left out")
+    bench.add_argument("--engine", default=None, help="cpu if left out")
     bench.add_argument("--threads", type=int, default=0)
     bench.add_argument("--seed", type=int, default=None, help="the first seed; 0 if left out")
     bench.add_argument("--seeds", type=int, default=None, help="how many, where methods need many")
@@ -198,15 +198,29 @@ def _settings_apart(words: argparse.Namespace) -> list[str]:
 
 
 def _bench_speed(words: argparse.Namespace) -> _Measured:
-    from robo_ts.bench import print_report, run_bench
+    from robo_ts.bench import print_cameras, print_report, run_bench, run_cameras
+    from robo_ts.bench.suite import CAMERAS
     from robo_ts.sim import EngineConfig
 
-    _refuse(words, ("seeds",), "sim and env, which are measured with one seed")
+    _refuse(words, ("seeds",), "sim, env and cameras, which are measured with one seed")
     task, name = words.task or "quadrotor", words.engine or "cpu"
     num_envs = 4096 if words.num_envs is None else words.num_envs
     engine = EngineConfig(name=name, threads=words.threads)
-    figures = run_bench(words.what, num_envs, engine, seed=words.seed or 0, task=task)
-    return Path(f"runs/bench-{task}-{name}.json"), figures, print_report
+    stepped = [word for word in words.what if word != CAMERAS]
+    if len(stepped) == len(words.what):
+        figures = run_bench(stepped, num_envs, engine, seed=words.seed or 0, task=task)
+        return Path(f"runs/bench-{task}-{name}.json"), figures, print_report
+    seen = run_cameras(words.num_envs or 64, engine, seed=words.seed or 0, task=words.task)
+    where = Path(f"runs/bench-cameras-{words.task or 'scene'}-{name}.json")
+    if not stepped:
+        return where, seen, print_cameras
+    figures = run_bench(stepped, num_envs, engine, seed=words.seed or 0, task=task)
+
+    def show(found: dict[str, Any]) -> None:
+        print_report(found)
+        print_cameras(found["cameras"])
+
+    return where, figures | {"cameras": seen}, show
 
 
 def _bench_suite(word: str, words: argparse.Namespace) -> _Measured:

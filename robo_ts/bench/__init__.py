@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from robo_ts.bench.suite import SUITE, Measurement, chosen, run_one, show_one
 
 if TYPE_CHECKING:
+    from robo_ts.bench.cameras import print_cameras, run_cameras
     from robo_ts.bench.report import print_report
     from robo_ts.bench.run import run_bench
 
@@ -15,13 +16,20 @@ __all__ = [
     "SUITE",
     "Measurement",
     "chosen",
+    "print_cameras",
     "print_report",
     "run_bench",
+    "run_cameras",
     "run_one",
     "show_one",
 ]
 
-_LATER = {"print_report": "robo_ts.bench.report", "run_bench": "robo_ts.bench.run"}
+_LATER = {
+    "print_cameras": "robo_ts.bench.cameras",
+    "print_report": "robo_ts.bench.report",
+    "run_bench": "robo_ts.bench.run",
+    "run_cameras": "robo_ts.bench.cameras",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from tensordict import TensorDict
@@ -17,6 +17,9 @@ from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.seeds import derive
 from robo_ts.sim import BatchSim
+
+if TYPE_CHECKING:
+    from robo_ts.sim.cameras import Cameras
 
 
 @dataclass
@@ -56,6 +59,13 @@ def _outside_inference_mode() -> Iterator[None]:
             yield
     else:
         yield
+
+
+def _put_rows(tensor: Tensor, ids: Tensor, rows: Tensor) -> None:
+    """``tensor[ids] = rows``, for 16-bit depth as well, on which torch knows few operations."""
+    if tensor.dtype == torch.uint16:
+        tensor, rows = tensor.view(torch.int16), rows.view(torch.int16)
+    tensor[ids] = rows
 
 
 class TaskEnv(ABC):
@@ -102,6 +112,7 @@ class TaskEnv(ABC):
         self.episode_step = torch.zeros(self.num_envs, dtype=torch.long, device=self.device)
         self._all_ids = torch.arange(self.num_envs, device=self.device)
         self._action_checks = 0
+        self._emitted: frozenset[str] | None = None
 
     # -- what a task implements --------------------------------------------------------------------
 
@@ -216,12 +227,27 @@ class TaskEnv(ABC):
             info["episode"] = {k: v[ids] for k, v in self.evaluate().items()}
             self._begin(ids)
             for name, value in self._observe(ids).items():
-                obs[name][ids] = value
+                if self._emitted is None or name in self._emitted:
+                    _put_rows(obs[name], ids, value)
         return Step(obs, reward, terminated, truncated, info)
 
     def observe(self) -> TensorDict:
         """The current observation groups, freshly computed."""
         return self._groups(self._observe(), self.num_envs)
+
+    def narrow(self, groups: Iterable[str]) -> None:
+        """Emit only these observation groups from now on; cameras nobody looks through rest.
+
+        A task keeps its cameras in an attribute ``cameras``. They rest by themselves where their
+        images are groups under their own names; a task that renames or mixes images overrides this.
+
+        Raises:
+            RoboTSError: for a group the task does not emit.
+        """
+        self._emitted = frozenset(self.spec.select(groups))
+        cameras: Cameras | None = getattr(self, "cameras", None)
+        if cameras is not None and all(layout.name in self.spec for layout in cameras.layouts):
+            cameras.narrow(self._emitted)
 
     def scatter_episode_steps(self) -> None:
         """Let worlds start at random points of their time limit, so that resets spread over time.
@@ -270,6 +296,8 @@ class TaskEnv(ABC):
         self._reset_worlds(ids)
 
     def _groups(self, obs: dict[str, Tensor], rows: int) -> TensorDict:
+        if self._emitted is not None:
+            obs = {name: value for name, value in obs.items() if name in self._emitted}
         return TensorDict(obs, batch_size=[rows], device=self.device)  # type: ignore[arg-type]
 
     def _check_finite(self, action: Tensor) -> None:

@@ -43,6 +43,8 @@ class ObservationGroup:
             is ``(num_envs, channels, height, width)`` and stays uint8 (colour) or uint16 or float16
             (depth); empty for a vector.
         dtype: how an image is stored, one of ``IMAGE_KINDS``; vectors are float32.
+        points: how many points the vector holds when it is a point cloud (x, y, z of each, m),
+            which policies read regardless of their order; 0 for any other vector.
     """
 
     name: str
@@ -50,6 +52,7 @@ class ObservationGroup:
     deployable: bool
     image: tuple[int, ...] = ()
     dtype: str = "uint8"
+    points: int = 0
 
     def __post_init__(self) -> None:
         if self.dtype not in IMAGE_KINDS:
@@ -63,6 +66,12 @@ class ObservationGroup:
                 "an image group with (channels, height, width) and one term of that many numbers",
                 f"image {self.image} and {self.size} numbers in group {self.name!r}",
                 "give it one Term of size channels * height * width",
+            )
+        if self.points and (self.image or self.size != 3 * self.points):
+            raise RoboTSError(
+                f"a point cloud with one term of {3 * self.points} numbers",
+                f"{self.size} numbers in group {self.name!r}",
+                "give it x, y and z of every point and nothing else",
             )
 
     @property
@@ -136,6 +145,8 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
             # Named only where it says something new, so that older contracts keep their hash.
             if data["dtype"] == "uint8":
                 del data["dtype"]
+            if not data["points"]:
+                del data["points"]
             found.append(data)
         return found
 
@@ -149,6 +160,7 @@ class ObservationSpec(Mapping[str, ObservationGroup]):
                 deployable=bool(group["deployable"]),
                 image=tuple(group.get("image", ())),
                 dtype=str(group.get("dtype", "uint8")),
+                points=int(group.get("points", 0)),
             )
             for group in data
         )

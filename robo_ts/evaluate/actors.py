@@ -13,7 +13,11 @@ from robo_ts.policies.memory import Hidden
 
 
 class Actor(Protocol):
-    """Acts in many worlds at once and keeps one memory per world."""
+    """Acts in many worlds at once and keeps one memory per world.
+
+    One that has ``groups``, the observation groups it reads, is shown no others: what nobody looks
+    at need not be drawn.
+    """
 
     def begin(self, num: int) -> None:
         """Start ``num`` worlds with empty memories."""
@@ -39,6 +43,7 @@ class PolicyActor:
     def __init__(self, policy: Policy, memory_reset_every: int = 0) -> None:
         self.policy = policy.eval()
         self.memory_reset_every = memory_reset_every
+        self.groups = list(policy.spec)
         self.hidden: Hidden = ()
         self._num = self._steps = 0
 
@@ -67,6 +72,7 @@ class OnnxActor:
 
     def __init__(self, runtime: Any, device: torch.device) -> None:
         self.runtime, self.device = runtime, device
+        self.groups: list[str] = runtime.groups
 
     def begin(self, num: int) -> None:
         self.runtime.reset(num)

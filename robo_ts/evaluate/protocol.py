@@ -84,6 +84,9 @@ def run_episodes(
 @torch.no_grad()
 def _run_batch(actor: Actor, env: TaskEnv, seed: int) -> Episodes:
     num, device = env.num_envs, env.device
+    groups = getattr(actor, "groups", None)
+    if groups is not None:
+        env.narrow(groups)
     obs = env.reset(seed=seed)
     actor.begin(num)
     running = torch.ones(num, dtype=torch.bool, device=device)

@@ -67,7 +67,8 @@ def fits_c(policy: Policy) -> bool:
     """Whether :func:`write_c_header` knows how to write it."""
     memory = policy.memory
     one_gru = memory is None or (memory.kind == "gru" and memory.layers == 1)
-    return type(policy) is Policy and one_gru and not len(policy.images)
+    eyes = len(policy.images) + len(policy.points)
+    return type(policy) is Policy and one_gru and not eyes
 
 
 def _check(policy: Policy) -> None:

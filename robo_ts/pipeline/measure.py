@@ -13,10 +13,12 @@ from robo_ts.evaluate import (
     Episodes,
     PolicyActor,
     compare_pairs,
+    image_ablation,
     memory_ablation,
     run_episodes,
     summarise,
 )
+from robo_ts.evaluate.ablations import count_image_ablations
 from robo_ts.evaluate.actors import Actor, OnnxActor
 from robo_ts.evaluate.trials import choose_trials, run_trials
 from robo_ts.export import (
@@ -46,19 +48,15 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     teacher = _load(run, folder, "teacher")
     student = _load(run, folder, "student")
     ablations = len(config.memory_resets) + 1 if student.policy.is_recurrent else 0
+    ablations += count_image_ablations(student.policy)
     total = 2 * config.episodes + ablations * config.ablation_episodes
     bar = Progress("evaluate", total, "episode")
     teacher_episodes = fly(run, PolicyActor(teacher.policy), bar)
     student_episodes = fly(run, PolicyActor(student.policy), bar)
-    ablation = memory_ablation(
-        student.policy,
-        env_maker(run, training=False),
-        config.memory_resets,
-        config.ablation_episodes,
-        min(config.num_envs, config.ablation_episodes),
-        _evaluation_seed(run),
-        bar.update,
-    )
+    make, count = env_maker(run, training=False), config.ablation_episodes
+    rest = (count, min(config.num_envs, count), _evaluation_seed(run), bar.update)
+    ablation = memory_ablation(student.policy, make, config.memory_resets, *rest)
+    images = image_ablation(student.policy, make, *rest)
     bar.close()
     spec = get_task(run.task)
     report = {
@@ -66,6 +64,7 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
         "student": summarise(student_episodes, spec.bins, spec.outcomes),
         "teacher_to_student": compare_pairs(teacher_episodes, student_episodes),
         "memory_cleared_every": ablation,
+        **({"images": images} if images else {}),
     }
     report["trials"] = _trials(run, teacher, student)
     for name, part in report.items():

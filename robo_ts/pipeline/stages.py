@@ -111,6 +111,8 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     if run.config.method == "apg":
         return _train_apg_teacher(run, folder)
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
+    readers = ("actor", "critic", *(("student",) if config.informed.weight else ()))
+    env.narrow({group for who in readers for group in spec.obs_groups.get(who, ())})
     env.reset()
     learner = PPOTeacher(env, spec.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
@@ -206,11 +208,14 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
     make = env_maker(run, training=True, rollout=True)
     env = make(config.num_envs, derive(seed, "distill", rank()))
+    student = _untrained(run, env, teacher)
+    critic = env.spec.select(spec.obs_groups["critic"])
+    terms = [*config.auxiliary, *getattr(student, "wants", ())]
+    read = {*student.spec, *teacher.spec, *critic, *(term.partition(".")[0] for term in terms)}
+    env.narrow(group for group in read if group in env.spec)  # unknown ones are complained of later
     env.reset()
     env.scatter_episode_steps()
-    student = _untrained(run, env, teacher)
     label, vec_env = PolicyTeacher(teacher, env.num_envs), RslRlEnv(env)
-    critic = env.spec.select(spec.obs_groups["critic"])
     if run.config.finetune == "reward":
         # What could not be fine-tuned is refused before it is distilled.
         pulled = label if pulls(run.config.reinforce) else None

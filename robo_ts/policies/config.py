@@ -29,8 +29,9 @@ class PolicyConfig:
         std: the action's standard deviation: ``none`` (a deterministic policy), ``constant`` (one
             learnt number per action) or ``state`` (a second head).
         initial_std: of either, at the start.
-        channels: of each image encoder's convolutions (3 x 3, stride 2, the first 5 x 5).
-        image_features: numbers each image encoder gives.
+        channels: of each image encoder's convolutions (3 x 3, stride 2, the first 5 x 5), and of
+            the layers that every point of a point cloud passes.
+        image_features: numbers each image or point encoder gives.
     """
 
     encoder: list[int] = field(default_factory=lambda: [64])

@@ -21,12 +21,12 @@ def check_feature_first(policy: Policy) -> None:
     """Refuse policies that :func:`step` is not written for.
 
     Raises:
-        RoboTSError: for policies that see images.
+        RoboTSError: for policies that see images or points.
     """
-    if len(policy.images):
+    if len(policy.images) or len(policy.points):
         raise RoboTSError(
             "a policy over vectors",
-            f"one that sees {', '.join(policy.images)}",
+            f"one that sees {', '.join([*policy.images, *policy.points])}",
             "train it by imitation or by reward",
         )
 

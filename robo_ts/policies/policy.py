@@ -15,6 +15,7 @@ from robo_ts.policies.config import PolicyConfig
 from robo_ts.policies.images import ImageEncoder
 from robo_ts.policies.memory import Hidden, Memory, masked
 from robo_ts.policies.normalizer import Normalizer
+from robo_ts.policies.points import PointEncoder
 
 _ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh, "silu": nn.SiLU}
 # Natural logarithm of the least and the greatest standard deviation.
@@ -48,12 +49,19 @@ class Policy(nn.Module):
         num_actions: length of the action vector.
     """
 
+    _plain: Tensor | None  # columns of the vectors that are no point cloud; None where none is
+
     def __init__(self, config: PolicyConfig, spec: ObservationSpec, num_actions: int) -> None:
         super().__init__()
         self.config, self.spec, self.num_actions = config, spec, num_actions
         self._vectors = spec.select(spec.vectors())
         size = self._vectors.size()
         self.normalizer = Normalizer(size) if config.normalize and size else nn.Identity()
+        self._clouds, plain = _columns(self._vectors)
+        size = len(plain)
+        self.register_buffer(
+            "_plain", torch.tensor(plain) if self._clouds else None, persistent=False
+        )
         self.encoder, size = _dense(size, config.encoder if size else [], config.activation)
         self.images = nn.ModuleDict(
             {
@@ -61,7 +69,10 @@ class Policy(nn.Module):
                 for name in spec.images()
             }
         )
-        size += len(self.images) * config.image_features
+        self.points = nn.ModuleDict(
+            {name: PointEncoder(config.channels, config.image_features) for name in self._clouds}
+        )
+        size += (len(self.images) + len(self.points)) * config.image_features
         self.memory = None
         if config.memory != "none":
             self.memory = Memory(config.memory, size, config.memory_size, config.memory_layers)
@@ -203,7 +214,14 @@ class Policy(nn.Module):
         return masked(hidden, done)
 
     def _encoded(self, x: Tensor, images: Sequence[Tensor]) -> Tensor:
-        parts = [self.encoder(self.normalizer(x))] if x.shape[-1] else []
+        parts = []
+        if self._plain is None:
+            parts += [self.encoder(self.normalizer(x))] if x.shape[-1] else []
+        else:
+            # Points keep their metres: statistics of the first point, the second, ... say nothing.
+            if len(self._plain):
+                parts += [self.encoder(self.normalizer(x)[..., self._plain])]
+            parts += [encode(x[..., self._clouds[n]]) for n, encode in self.points.items()]
         parts += [encode(image) for encode, image in zip(self.images.values(), images, strict=True)]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
 
@@ -226,6 +244,18 @@ class Policy(nn.Module):
     def num_parameters(self) -> int:
         """Trainable numbers."""
         return sum(p.numel() for p in self.parameters())
+
+
+def _columns(spec: ObservationSpec) -> tuple[dict[str, slice], list[int]]:
+    """Where point clouds lie in the concatenated vectors, and the columns of all the rest."""
+    clouds, plain, begin = {}, [], 0
+    for name, group in spec.items():
+        if group.points:
+            clouds[name] = slice(begin, begin + group.size)
+        else:
+            plain += range(begin, begin + group.size)
+        begin += group.size
+    return clouds, plain
 
 
 def base_columns(term: str, spec: ObservationSpec, num_actions: int) -> slice | None:

@@ -83,6 +83,10 @@ class AnalyticSim:
             )
         self._expanded.add(model_field)
 
+    @property
+    def expanded(self) -> tuple[str, ...]:
+        return tuple(sorted(self._expanded))
+
     def set_const(self, env_ids: Tensor | None = None) -> None:
         f, sites = self._fields, self._sites
         mass, inertia = f["body_mass"][:, 1], f["body_inertia"][:, 1].t()

@@ -105,6 +105,11 @@ class BatchSim(Protocol):
         """Give a model field one value per world; ``write`` then accepts it."""
         ...
 
+    @property
+    def expanded(self) -> tuple[str, ...]:
+        """Names of the model fields that have one value per world."""
+        ...
+
     def set_const(self, env_ids: Tensor | None = None) -> None:
         """Recompute the model constants that follow from written model fields (mj_setConst)."""
         ...

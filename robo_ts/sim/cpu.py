@@ -89,6 +89,10 @@ class CpuSim:
             )
         self._expanded[model_field] = self._batch.expand(model_field)
 
+    @property
+    def expanded(self) -> tuple[str, ...]:
+        return tuple(self._expanded)
+
     def set_const(self, env_ids: Tensor | None = None) -> None:
         self._batch.set_const(_sorted_ids(env_ids))
 

@@ -135,6 +135,10 @@ class WarpSim:
             if isinstance(derived, wp.array) and derived.shape[0] == 1 and derived.size:
                 self._give_rows(name)
 
+    @property
+    def expanded(self) -> tuple[str, ...]:
+        return tuple(self._expanded)
+
     def set_const(self, env_ids: Tensor | None = None) -> None:
         self._run(("set_const", 0), lambda: mjw.set_const(self._model, self._data))
 

@@ -121,7 +121,7 @@ class PPOTeacher:
             "iteration": self.iteration,
             "algorithm": self.algorithm.save(),
             "env": self.env.state_dict(),
-            "obs": {name: self.obs[name] for name in self.env.spec},
+            "obs": {name: self.obs[name] for name in self.obs.keys()},  # noqa: SIM118
             "successes": list(self._successes),
             "proxy": self.proxy.state_dict() if self.proxy is not None else None,
             "torch_rng": torch.get_rng_state(),

@@ -67,7 +67,14 @@ def write_report(
         sections += [
             "<h2>What the memory is worth</h2>",
             "<p>The student's memory is cleared every k steps.</p>",
-            _memory_table(evaluated["memory_cleared_every"]),
+            _ablation_table("every", evaluated["memory_cleared_every"]),
+        ]
+    if evaluated.get("images"):
+        sections += [
+            "<h2>What the cameras are worth</h2>",
+            "<p>The student sees true images, blank ones, the episode's first one for ever, or "
+            "those of another world.</p>",
+            _ablation_table("images", evaluated["images"]),
         ]
     sections += [
         _trials(evaluated.get("trials", {})),
@@ -202,17 +209,17 @@ def _failures_table(measured: dict[str, Any]) -> str:
     return _table(["", *classes], rows)
 
 
-def _memory_table(ablation: dict[str, Any]) -> str:
+def _ablation_table(what: str, ablation: dict[str, Any]) -> str:
     rows = [
         [
-            every,
+            name,
             _percent(report["success"]["mean"]),
             report["success"]["episodes"],
             _cm(report["position_error_m"]["median"]) if "position_error_m" in report else "",
         ]
-        for every, report in ablation.items()
+        for name, report in ablation.items()
     ]
-    return _table(["every", "success", "episodes", "error, median"], rows)
+    return _table([what, "success", "episodes", "error, median"], rows)
 
 
 def _table(heads: list[str], rows: list[list[Any]]) -> str:

@@ -32,7 +32,9 @@ def rewards(sample: Sample) -> list[Finding]:
     every = torch.stack(sample.rewards)
     if not bool(torch.isfinite(every).all()):
         return [
-            Finding("reward", "reward", "finite rewards", "NaN or Inf", "look at logs and divisions")
+            Finding(
+                "reward", "reward", "finite rewards", "NaN or Inf", "look at logs and divisions"
+            )
         ]
     if len(every) > 1 and float(every.max() - every.min()) == 0.0:
         return [

@@ -82,7 +82,7 @@ def _watched(patient: PolicyBundle, seed: int) -> tuple[list[Finding], Sample | 
     config, found = settings(spec, patient.task_config)
     env = spec.build(config, NUM_ENVS, EngineConfig(threads=1), seed)
     found += policy.contract(patient, env) + policy.numbers(patient)
-    if any(f.check in ("observation order", "action") for f in found):
+    if any(f.check in ("observation order", "action", "finite") for f in found):
         env.close()
         return found, None
     # Whole episodes, where a recorded success is to be compared.
@@ -114,16 +114,16 @@ def couple(one: str | Path, other: str | Path, seed: int = 0) -> Examination:
     if teacher.lineage.get("kind") == "student" and student.lineage.get("kind") == "teacher":
         teacher, student = student, teacher
     found: list[Finding] = []
+    together = pair.tasks(teacher, student) + pair.lineage(teacher, student)
     for who, patient in (("teacher", teacher), ("student", student)):
         about, sample = _watched(patient, seed)
         if sample is not None:
             about += policy.examine(patient, sample)
             if who == "teacher":
-                about += pair.examine(teacher, student, sample)
+                together += pair.examine(teacher, student, sample)
             sample.env.close()
-        elif who == "teacher":
-            about += pair.tasks(teacher, student)
         found += policy.named(about, who)
+    found += together
     return Examination(f"{one} and {other}", (*policy.CHECKS, *pair.CHECKS), tuple(found))
 
 

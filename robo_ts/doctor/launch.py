@@ -45,8 +45,10 @@ def needs(config: PipelineConfig, spec: ObservationSpec, num_actions: int) -> Ne
         num_actions: length of an action.
     """
     distill, student = config.distill, config.student
-    example = {name: torch.zeros(1, *group.shape, dtype=_dtype(group.dtype, group.image))
-               for name, group in spec.items()}
+    example = {
+        name: torch.zeros(1, *group.shape, dtype=_dtype(group.dtype, group.image))
+        for name, group in spec.items()
+    }
     example["label"] = torch.zeros(1, num_actions)
     example["valid"] = example["starts"] = torch.zeros(1, dtype=torch.bool)
     recurrent = student.memory != "none"
@@ -95,9 +97,12 @@ def memory(run: Run, machine: Machine) -> list[Finding]:
 
 def fits(config: PipelineConfig, need: Needs, machine: Machine) -> list[Finding]:
     """Findings about what a run needs, on a machine."""
-    budget, fix = config.distill.dataset.budget_gb, (
-        "lower distill.num_envs, distill.dataset.window or distill.steps_per_iteration, store "
-        "smaller images, or raise distill.minibatches"
+    budget, fix = (
+        config.distill.dataset.budget_gb,
+        (
+            "lower distill.num_envs, distill.dataset.window or distill.steps_per_iteration, store "
+            "smaller images, or raise distill.minibatches"
+        ),
     )
     stored = f"{need.transition:,} bytes per stored step"
     if need.dataset > budget:

@@ -30,15 +30,14 @@ CHECKS = (
 
 
 def examine(teacher: PolicyBundle, student: PolicyBundle, sample: Sample) -> list[Finding]:
-    """Everything that only shows when the two are side by side.
+    """What only shows when the two are side by side in the teacher's worlds.
 
     Args:
         teacher: who labels.
         student: who learns.
         sample: worlds in which the teacher acted.
     """
-    found = tasks(teacher, student) + lineage(teacher, student)
-    found += reach(teacher.policy, student.policy, sample)
+    found = reach(teacher.policy, student.policy, sample)
     found += spread(teacher.policy, sample)
     found += normalisers(teacher.policy, student.policy)
     found += recurrence(teacher.policy)

@@ -115,7 +115,8 @@ def leak(policy: Policy, sample: Sample) -> list[Finding]:
         other = obs[name].roll(1, 0).float() + (255 * noise if env.spec[name].image else noise)
         changed[name] = other.to(obs[name].dtype)
     state = policy.initial_state(env.num_envs)
-    one, other = (policy.run(o, state)[0].action for o in (obs, changed))
+    with torch.no_grad():
+        one, other = (policy.run(o, state)[0].action for o in (obs, changed))
     if torch.equal(one, other):
         return []
     return [
@@ -229,7 +230,8 @@ def _normalised_inputs(normalizer: Normalizer, x: Tensor, names: list[str]) -> l
         for name, value in far.items()
     ]
     now = x.amax(dim=0) - x.amin(dim=0)
-    then = normalizer.variance.sqrt()
+    # From the scale, not the variance: converted teachers bring the former alone.
+    then = normalizer.scale - normalizer.eps
     dead = sorted(
         {n for n, a, b in zip(names, now, then, strict=True) if a <= _CONSTANT and b > 1e-3}
     )

@@ -11,7 +11,10 @@ from rich.table import Table
 def show(found: dict[str, Any]) -> None:
     """Rungs, errors, and the sentence."""
     console, budget = Console(), found["budget"]
-    console.print(_rungs(found))
+    console.print(_rungs(found, wide=console.width >= 120))
+    for rung in found["rungs"]:
+        if "skipped" in rung:
+            print(f"not measured: {rung['name']} ({rung['skipped']})")
     print(
         f"budget of each distillation: {budget['rounds']} rounds of {budget['steps_per_round']} "
         f"steps in {budget['num_envs']} worlds; {budget['episodes']} episodes per rung, the same "
@@ -23,21 +26,23 @@ def show(found: dict[str, Any]) -> None:
     print(found["verdict"]["sentence"])
 
 
-def _rungs(found: dict[str, Any]) -> Table:
+def _rungs(found: dict[str, Any], wide: bool) -> Table:
     table = Table(title=f"{found['run']}: where success is lost (student: {found['student']})")
-    for column in ("rung", "what", "success", "95% interval", "lost", "error, median"):
-        table.add_column(column, justify="left" if column in ("rung", "what") else "right")
+    table.add_column("rung", no_wrap=True)
+    if wide:
+        table.add_column("what")
+    for column in ("success", "95% interval", "lost", "error, median"):
+        table.add_column(column, justify="right")
     losses = found["verdict"]["losses"]
     for rung in found["rungs"]:
         if "skipped" in rung:
-            table.add_row(rung["name"], rung["title"], f"({rung['skipped']})", "", "", "")
             continue
         success, error = rung["success"], rung.get("error")
         low, high = success["ci95"]
         lost = losses.get(rung["name"], 0.0)
         table.add_row(
             rung["name"],
-            rung["title"],
+            *([rung["title"]] if wide else []),
             f"{success['mean']:.1%}",
             f"{low:.1%} to {high:.1%}",
             f"{100 * lost:.0f}" if round(100 * lost) else "",

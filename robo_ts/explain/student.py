@@ -65,4 +65,3 @@ def _from_checkpoint(
         env.close()
     round_ = learner.get("iteration", 0)
     return student.eval().requires_grad_(False), f"{stage} checkpoint, round {int(round_)}"
-

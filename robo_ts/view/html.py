@@ -26,8 +26,9 @@ th { color: #5b6675; font-weight: 600; }
 tr.loud td { background: #fff4e5; font-weight: 600; }
 img { max-width: 100%; display: block; } figure { margin: 1rem 0; }
 figcaption { color: #5b6675; font-size: 13px; }
-.verdict { background: #eef4ff; border-left: 4px solid #2965cc; padding: .7rem 1rem; max-width: none;}
-.alarm { background: #fff4e5; border-left: 4px solid #d9822b; padding: .7rem 1rem; max-width: none; }
+.verdict, .alarm { background: #eef4ff; border-left: 4px solid #2965cc; padding: .7rem 1rem;
+  max-width: none; }
+.alarm { background: #fff4e5; border-color: #d9822b; }
 pre { background: #f4f6f8; padding: .8rem; overflow-x: auto; font-size: 13px; }
 summary { cursor: pointer; color: #2965cc; }
 """
@@ -66,9 +67,9 @@ def table(
 ) -> str:
     """A table; row ``loud`` stands out, ``kind='left'`` sets everything to the left."""
     head = "".join(f"<th>{text(h)}</th>" for h in heads)
+    cells = ["".join(f"<td>{text(cell)}</td>" for cell in row) for row in rows]
     body = "".join(
-        f"<tr{' class=loud' if k == loud else ''}>{''.join(f'<td>{text(c)}</td>' for c in row)}</tr>"
-        for k, row in enumerate(rows)
+        f"<tr{' class=loud' if k == loud else ''}>{row}</tr>" for k, row in enumerate(cells)
     )
     return f"<div class='wide'><table class='{kind}'><tr>{head}</tr>{body}</table></div>"
 

@@ -283,24 +283,23 @@ def _origin(
         for name, stage in (("teacher", "teach"), ("student", "distill"))
         if results.get(stage, {}).get("digest")
     ]
-    given = run["config"].get("teacher_bundle")
-    chain += [["teacher given", manifest.get("inputs", {}).get("teacher_bundle", "")[:16], given]] * (
-        1 if given else 0
-    )
-    hardware, versions = manifest.get("hardware", {}), manifest.get("versions", {})
+    if run["config"].get("teacher_bundle"):
+        digest = manifest.get("inputs", {}).get("teacher_bundle", "")
+        chain.append(["teacher given", digest[:16], run["config"]["teacher_bundle"]])
+    hardware = manifest.get("hardware", {})
     facts = [
         ["commit", manifest.get("commit") or "not in a checkout"],
         ["settings", manifest.get("config_digest", "")],
         *([name, value] for name, value in hardware.items() if value is not None),
     ]
+    inputs = {key: manifest.get(key, {}) for key in ("versions", "inputs")}
     settings = text(yaml.safe_dump(run, sort_keys=False))
     return (
         "<p>The same again:</p>"
         f"<pre>{text(manifest['command'])}</pre>"
         + (table(["policy", "digest", "where"], chain, kind="left") if chain else "")
         + table(["", ""], facts, kind="left")
-        + f"<details><summary>Versions and inputs</summary><pre>"
-        f"{text(json.dumps({'versions': versions, 'inputs': manifest.get('inputs', {})}, indent=2))}"
-        "</pre></details>"
+        + "<details><summary>Versions and inputs</summary>"
+        f"<pre>{text(json.dumps(inputs, indent=2))}</pre></details>"
         + f"<details><summary>Every setting</summary><pre>{settings}</pre></details>"
     )

@@ -80,7 +80,9 @@ def _method(name: str, config: dict[str, Any]) -> str:
     if name == "teacher":
         if config.get("teacher_bundle"):
             return f"given: {config['teacher_bundle']}"
-        return {"ppo": "PPO", "apg": "analytic policy gradient"}.get(config.get("method", "ppo"), "")
+        return {"ppo": "PPO", "apg": "analytic policy gradient"}.get(
+            config.get("method", "ppo"), ""
+        )
     how = "window by window" if config.get("distiller") == "windows" else "round by round"
     distill = config.get("distill", {})
     tail = "" if config.get("finetune", "none") == "none" else f", then {config['finetune']}"

@@ -39,12 +39,10 @@ def shell_code(shell: str) -> str:
     if shell not in SHELLS:
         raise RoboTSError("a shell", repr(shell), did_you_mean(shell, SHELLS))
     try:
-        import argcomplete
+        from argcomplete.shell_integration import shellcode
     except ImportError as error:
-        raise RoboTSError(
-            "the package argcomplete", "none", "pip install 'robo_ts[completion]'"
-        ) from error
-    return argcomplete.shellcode(["robo-ts"], shell=shell)
+        raise RoboTSError("the package argcomplete", "none", "pip install argcomplete") from error
+    return shellcode(["robo-ts"], shell=shell)
 
 
 def complete(parser: argparse.ArgumentParser) -> None:

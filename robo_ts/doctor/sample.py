@@ -65,7 +65,7 @@ def take(env: TaskEnv, spec: TaskSpec, policy: Policy | None, steps: int, seed: 
     actions, raw, ended = [], [], []
     ends: list[dict[str, Tensor]] = []
     for step in range(steps):
-        for name in obs.keys():  # noqa: SIM118 - a TensorDict iterates over its batch
+        for name in map(str, obs.keys()):
             image = name in env.spec and env.spec[name].image
             if not image or step % max(1, steps // _IMAGE_STEPS) == 0:
                 kept.setdefault(name, []).append(obs[name].clone())

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
+
 from robo_ts.distill import DatasetConfig, DistillConfig, RollinConfig
+from robo_ts.distill.rollin import Rollin
 from robo_ts.env import get_task
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.explain.config import ExplainConfig
@@ -90,10 +93,17 @@ def known_to_work(short: DistillConfig) -> DistillConfig:
 
 
 def same_rollin(one: DistillConfig, other: DistillConfig) -> bool:
-    """Whether two settings gather and choose data alike but for the window's length."""
-    apart = ("rollin", "dataset")
-    plain = all(
-        getattr(one, name) == getattr(other, name)
-        for name in ("label", "episodes", "action_noise", "burn_in", *apart[:1])
-    )
-    return plain and replace(one.dataset, window=1) == replace(other.dataset, window=1)
+    """Whether two settings gather and choose data alike, but for how much is kept."""
+    names = ("label", "episodes", "action_noise", "burn_in")
+    if any(getattr(one, name) != getattr(other, name) for name in names):
+        return False
+    if one.rollin.gate != other.rollin.gate or one.dataset.kind != other.dataset.kind:
+        return False
+    rounds = range(one.iterations)
+    apart = [abs(_teacher_share(one, k) - _teacher_share(other, k)) for k in rounds]
+    return sum(apart) <= 0.05 * len(apart)
+
+
+def _teacher_share(config: DistillConfig, iteration: int) -> float:
+    """Share of the worlds in which the teacher acts in a round."""
+    return Rollin(config.rollin, 1, torch.Generator()).beta(iteration)

@@ -104,9 +104,10 @@ class RunDir:
         if digest != run.digest():
             if not self._has_begun():
                 return False
+            others = ", ".join(setting_differences(kept, run.to_dict()))
             raise RoboTSError(
                 f"the settings that {self.path} was begun with",
-                f"others: {', '.join(setting_differences(kept, run.to_dict())) or 'a different version'}",
+                f"others: {others or 'a different version'}",
                 "run with the same settings to resume, or choose another run_dir",
             )
         return True
@@ -210,7 +211,7 @@ class RunDir:
 
 
 def setting_differences(kept: Any, now: Any, prefix: str = "") -> list[str]:
-    """Dotted names of the settings that decide results and differ between two runs' ``config.yaml``."""
+    """Dotted names of the settings that decide results and differ between two ``config.yaml``."""
     if isinstance(kept, dict) and isinstance(now, dict):
         names = []
         ours = {*now, "digest"} if not prefix else set(now)  # the kept file also has its digest

@@ -34,7 +34,8 @@ def policy_of(
 ) -> Policy:
     """An untrained policy whose normaliser has seen the task."""
     torch.manual_seed(1)
-    policy = kind(PolicyConfig(**({"memory": "none"} | config)), env.spec.select(groups), 2)
+    settings: dict[str, Any] = {"memory": "none"} | config
+    policy = kind(PolicyConfig(**settings), env.spec.select(groups), 2)
     if isinstance(policy.normalizer, Normalizer):
         # What a policy meets in its episodes is wider than their starts.
         obs = env.reset(seed=0)

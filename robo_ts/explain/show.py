@@ -15,6 +15,8 @@ def show(found: dict[str, Any]) -> None:
     for rung in found["rungs"]:
         if "skipped" in rung:
             print(f"not measured: {rung['name']} ({rung['skipped']})")
+        if "teacher" in rung:
+            print(f"the teacher with the same noise and latency: {rung['teacher']['mean']:.1%}")
     print(
         f"budget of each distillation: {budget['rounds']} rounds of {budget['steps_per_round']} "
         f"steps in {budget['num_envs']} worlds; {budget['episodes']} episodes per rung, the same "

@@ -42,7 +42,7 @@ def _rungs(found: dict[str, Any]) -> str:
         rows.append(
             [
                 rung["name"],
-                rung["title"],
+                rung["title"] + _teacher_there(rung),
                 percent(rung["success"]["mean"]),
                 interval(rung["success"]["ci95"]),
                 f"{100 * lost:.0f} points" if round(100 * lost) else "",
@@ -51,6 +51,12 @@ def _rungs(found: dict[str, Any]) -> str:
         )
     heads = ["rung", "what", "success", "95% interval", "lost", "error, median"]
     return table(heads, rows, loud, "left")
+
+
+def _teacher_there(rung: dict[str, Any]) -> str:
+    """What the teacher makes of the same worlds, where that was measured."""
+    there = rung.get("teacher")
+    return f" (the teacher there: {percent(there['mean'])})" if there else ""
 
 
 def _errors(errors: dict[str, Any]) -> str:

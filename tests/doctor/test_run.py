@@ -107,3 +107,13 @@ def test_a_damaged_bundle_is_told(tmp_path: Path, capsys: pytest.CaptureFixture)
     (folder / "policy.safetensors").write_bytes(b"0")
     assert main(["doctor", str(folder)]) == 2
     assert "other bytes" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_whole_run_is_examined_part_by_part(smoke_run: Path, tmp_path: Path):
+    figures = tmp_path / "doctor.json"
+    assert main(["doctor", str(smoke_run), "--json", str(figures)]) in (0, 1)
+    subjects = [one["subject"] for one in json.loads(figures.read_text())]
+    assert len(subjects) == 3
+    assert "teacher" in subjects[0] and "student" in subjects[0]
+    assert subjects[1].startswith("log ") and subjects[2].startswith("export ")

@@ -155,23 +155,27 @@ def _flights(tmp_path: Path) -> dict:
     return gallery.failure_gallery(PolicyActor(policy), make, tmp_path / "failures", 0)
 
 
-def test_failures_are_shown_as_pictures(tmp_path: Path):
+def _pixels(path: Path) -> np.ndarray:
     import cv2
 
+    image = cv2.imread(str(path))
+    assert image is not None
+    return image
+
+
+def test_failures_are_shown_as_pictures(tmp_path: Path):
     index = _flights(tmp_path)
     assert index["episodes"] == gallery.NUM_ENVS and index["failed"] > 50
     assert [p["file"] for p in index["pictures"]] == ["0.jpg", "1.jpg", "2.jpg"]
     assert index["pictures"][0]["failure"] == "inaccurate"
     assert index["pictures"][0]["metrics"]["late_distance_m"] > 0.02
-    images = [cv2.imread(str(tmp_path / "failures" / p["file"])) for p in index["pictures"]]
+    images = [_pixels(tmp_path / "failures" / p["file"]) for p in index["pictures"]]
     assert all(float(np.std(image)) > 5.0 for image in images)
     assert not np.array_equal(images[0], images[1])
 
 
 def test_without_opengl_paths_are_drawn_instead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    import cv2
-
     monkeypatch.setattr(strip, "_rendered", lambda jobs: False)
     index = _flights(tmp_path)
-    image = cv2.imread(str(tmp_path / "failures" / index["pictures"][0]["file"]))
+    image = _pixels(tmp_path / "failures" / index["pictures"][0]["file"])
     assert float(np.std(image)) > 5.0

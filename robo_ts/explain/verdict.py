@@ -76,12 +76,8 @@ def judge(rungs: list[dict[str, Any]]) -> Verdict:
         )
         return Verdict("", 0.0, total, losses, sentence)
     sentence = (
-        f"Most is lost at {worst!r}: {_points(losses[worst])} of the {_points(total)} between the "
-        f"teacher ({ceiling:.1%}) and {last['title']} ({last['success']['mean']:.1%}); "
+        f"Most is lost at {worst!r}: {100 * losses[worst]:.0f} of the {100 * total:.0f} points "
+        f"between the teacher ({ceiling:.1%}) and {last['title']} ({last['success']['mean']:.1%}); "
         f"try this: {ADVICE[worst]}."
     )
     return Verdict(worst, losses[worst], total, losses, sentence)
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:.0f} points"

@@ -9,15 +9,43 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from robo_ts import __version__
+from robo_ts import __version__, commands, completion
 from robo_ts.errors import GateFailed, RoboTSError
 
-_EPILOG = """settings are Hydra overrides, for example:
-  robo-ts pipeline task=quadrotor recipe=smoke
-  robo-ts pipeline task=quadrotor seed=1 distill.loss=huber run_dir=runs/huber
-  robo-ts distill task=quadrotor teacher_bundle=artifacts/quadrotor/teacher run_dir=runs/again
-running the same command again resumes the run. Every setting: configs/ and the dataclasses it
-names."""
+_EPILOG = """settings are Hydra overrides; running the same command again resumes the run. Every
+setting: configs/ and the dataclasses it names. 'robo-ts COMMAND --help' shows more."""
+
+_EXAMPLES = {
+    "pipeline": (
+        "robo-ts pipeline task=quadrotor                  # the whole line, 11 minutes on 2 cores",
+        "robo-ts pipeline task=quadrotor recipe=smoke     # every file in a minute",
+        "robo-ts pipeline task=quadrotor seed=1 distill.loss=huber run_dir=runs/huber",
+    ),
+    "teach": ("robo-ts teach task=quadrotor recipe=smoke run_dir=runs/a",),
+    "distill": (
+        "robo-ts distill task=quadrotor teacher_bundle=artifacts/quadrotor/teacher run_dir=runs/b",
+        "robo-ts distill task=quadrotor student=lstm distill.iterations=60 run_dir=runs/c",
+    ),
+    "evaluate": (
+        "robo-ts evaluate task=quadrotor run_dir=runs/a",
+        "robo-ts evaluate bundle=artifacts/quadrotor/student seed=7",
+    ),
+    "export": (
+        "robo-ts export task=quadrotor run_dir=runs/a",
+        "robo-ts export bundle=artifacts/quadrotor/student out=exported",
+    ),
+    "bench": (
+        "robo-ts bench sim env",
+        "robo-ts bench sim env --task reacher --num-envs 1024",
+        "robo-ts bench reacher --seeds 2",
+    ),
+    "trials": (
+        "robo-ts trials artifacts/quadrotor/student --only hold,tracking",
+        "robo-ts trials old=runs/a/student/bundle new=runs/b/student/bundle --json trials.json",
+    ),
+    "list": ("robo-ts list",),
+    **commands.EXAMPLES,
+}
 
 _COMMANDS = {
     "pipeline": "teacher, student, evaluation, ONNX, report: the whole line",
@@ -35,7 +63,12 @@ _Measured = tuple[Path, dict[str, Any], Callable[[dict[str, Any]], None]]
 def main(argv: list[str] | None = None) -> int:
     """Entry point. Returns the exit status: 0, 1 for a failed gate, 2 for bad input."""
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    words = _parser().parse_args(argv)
+    parser, argv = _parser(), sys.argv[1:] if argv is None else argv
+    if "_ARGCOMPLETE" in os.environ:
+        completion.complete(parser)
+    if not argv or (len(argv) == 1 and argv[0] in _EXAMPLES and argv[0] != "list"):
+        return _what_to_type(parser, *argv)
+    words = parser.parse_args(argv)
     try:
         return _dispatch(words)
     except RoboTSError as error:
@@ -54,27 +87,58 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="robo-ts", epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(prog="robo-ts", **_layout("pipeline", "doctor", "explain"))
+    parser.epilog = f"{parser.epilog}\n{_EPILOG}"
     parser.add_argument("--version", action="version", version=f"robo_ts {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    added = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in _COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        command.add_argument("settings", nargs="*", metavar="key=value")
-    _add_bench(commands.add_parser("bench", help="measure speed, memory and methods"))
-    _add_trials(commands.add_parser("trials", help="policies side by side in a task's conditions"))
-    _add_probe(commands.add_parser("probe", help="what a student's memory knows, against time"))
-    commands.add_parser("list", help="the tasks that can be run")
+        command = added.add_parser(name, help=text, description=text, **_layout(name))
+        typed = command.add_argument("settings", nargs="*", metavar="key=value")
+        typed.completer = completion.settings  # type: ignore[attr-defined]
+    for name, add, text in (
+        ("bench", _add_bench, "measure speed, memory and methods"),
+        ("trials", _add_trials, "policies side by side in a task's conditions"),
+    ):
+        add(added.add_parser(name, help=text, description=text, **_layout(name)))
+    for name, text in commands.TEXTS.items():
+        command = added.add_parser(name, help=text, description=text, **_layout(name))
+        examples = command.epilog
+        commands.add_arguments(name, command)
+        if command.epilog != examples:
+            command.epilog = f"{examples}\n{command.epilog}"
+    text = "the tasks that can be run"
+    added.add_parser("list", help=text, description=text, **_layout("list"))
     return parser
+
+
+def _layout(*names: str) -> dict[str, Any]:
+    """Examples below a verb's help, kept line by line."""
+    lines = [line for name in names for line in _EXAMPLES[name]]
+    return {
+        "epilog": "\n".join(["examples:", *(f"  {line}" for line in lines)]),
+        "formatter_class": argparse.RawDescriptionHelpFormatter,
+    }
+
+
+def _what_to_type(parser: argparse.ArgumentParser, verb: str = "") -> int:
+    """Answer a command line that says too little."""
+    if not verb:
+        parser.print_help(sys.stderr)
+        return 2
+    text = {**_COMMANDS, **commands.TEXTS, "bench": "measure", "trials": "compare policies"}[verb]
+    print(f"robo-ts {verb}: {text}. Type for example:", file=sys.stderr)
+    for line in _EXAMPLES[verb]:
+        print(f"  {line}", file=sys.stderr)
+    print(f"robo-ts {verb} --help says more", file=sys.stderr)
+    return 2
 
 
 def _add_bench(bench: argparse.ArgumentParser) -> None:
     from robo_ts.bench.suite import SUITE
 
-    together = "sim env cameras (together or alone: speed against the raw engine and renderer)"
-    rest = (f"{word} ({one.text})" for word, one in SUITE.items())
-    bench.epilog = f"measurements: {together}; {'; '.join(rest)}"
+    lines = ["sim, env, cameras  speed against the raw engine and renderer, together or alone"]
+    lines += [f"{word:9s} {one.text}" for word, one in SUITE.items()]
+    bench.epilog = "\n  ".join([f"{bench.epilog}\nmeasurements:", *lines])
     bench.add_argument("what", nargs="*", default=["sim", "env"], metavar="WORD")
     bench.add_argument("--num-envs", type=int, default=None, help="4096 if left out; cameras: 64")
     bench.add_argument("--task", default=None, help="quadrotor, or a scene, if left out")
@@ -86,23 +150,12 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
 
 
 def _add_trials(trials: argparse.ArgumentParser) -> None:
-    trials.epilog = "example: robo-ts trials artifacts/quadrotor/student --only hold,tracking"
     trials.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
     trials.add_argument("--task", default="quadrotor")
     trials.add_argument("--only", default="", help="names of trials or groups, with commas")
     trials.add_argument("--engine", default="cpu")
     trials.add_argument("--seed", type=int, default=0)
     trials.add_argument("--json", type=Path, default=None, help="write the figures here")
-
-
-def _add_probe(probe: argparse.ArgumentParser) -> None:
-    probe.epilog = "example: robo-ts probe artifacts/quadrotor/student --times 0.1,1,5"
-    probe.add_argument("policy", metavar="PATH", help="a bundle, or a run with a student")
-    probe.add_argument("--times", default="", help="s after an episode's start, with commas")
-    probe.add_argument("--num-envs", type=int, default=4096)
-    probe.add_argument("--engine", default="cpu")
-    probe.add_argument("--seed", type=int, default=0)
-    probe.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
 def _dispatch(words: argparse.Namespace) -> int:
@@ -115,36 +168,21 @@ def _dispatch(words: argparse.Namespace) -> int:
         return _bench(words)
     if words.command == "trials":
         return _trials(words)
-    if words.command == "probe":
-        return _probe(words)
+    if words.command in commands.TEXTS:
+        return commands.run(words)
     return _run(words.command, words.settings)
 
 
-def _probe(words: argparse.Namespace) -> int:
-    from robo_ts.files import check_writable, write_json
-    from robo_ts.pipeline.probe import TIMES, probe_bundle, show
-    from robo_ts.sim import EngineConfig
-
-    if words.json:
-        check_writable(words.json)
-    try:
-        times = [float(word) for word in words.times.split(",") if word] or list(TIMES)
-    except ValueError:
-        raise RoboTSError("--times with seconds and commas", words.times, "write 0.1,1,5") from None
-    engine = EngineConfig(words.engine)
-    figures = probe_bundle(Path(words.policy), times, words.num_envs, engine, words.seed)
-    if words.json:
-        write_json(words.json, figures)
-    show(figures)
-    return 0
-
-
 def _list() -> int:
-    from robo_ts.env import get_task, list_tasks
+    from robo_ts.tasks import description, foreign_tasks, gym_id, task_folders
 
-    for name in list_tasks():
-        task = get_task(name)
-        print(f"{name:12s} {task.gym_id:24s} {task.description}")
+    foreign = foreign_tasks()
+    names = sorted({*task_folders(), *foreign})
+    width = max((len(name) for name in names), default=0)
+    for name in names:
+        # A task of another package is described by its own code, which has to be imported.
+        text = description(name) or (foreign[name].load().description if name in foreign else "")
+        print(f"{name:{width}s}  {gym_id(name):26s} {text}")
     return 0
 
 
@@ -272,7 +310,7 @@ def _run(command: str, settings: list[str]) -> int:
     if command == "pipeline":
         report, summary = run_pipeline(run)
         print_summary(summary)
-        print(f"report: {report}")
+        print(f"report: {report.resolve().as_uri()}")
     else:
         print_result(command, run_stage(run, command))
         print(f"run_dir: {run.run_dir}")

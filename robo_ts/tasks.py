@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
 from importlib import metadata
 from pathlib import Path
@@ -41,6 +42,21 @@ def foreign_tasks() -> dict[str, metadata.EntryPoint]:
 def gym_id(task: str) -> str:
     """The gymnasium id of a task folder: ``quadrotor`` is ``RoboTS/Quadrotor-v0``."""
     return f"RoboTS/{task.title().replace('_', '')}-v0"
+
+
+def description(task: str) -> str:
+    """The line a task of this package says of itself, read without importing it; empty for a task
+    that writes it otherwise than as a plain string."""
+    folder = task_folders().get(task)
+    if folder is None:
+        return ""
+    source = (_FOLDER / folder.replace(".", "/") / "__init__.py").read_text()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "TaskSpec":
+            for word in node.keywords:
+                if word.arg == "description" and isinstance(word.value, ast.Constant):
+                    return str(word.value.value)
+    return ""
 
 
 def register_gymnasium() -> None:

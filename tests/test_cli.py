@@ -1,7 +1,9 @@
 """The command line's front door."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,89 @@ def test_version_is_the_packages():
         check=True,
     )
     assert said.stdout.strip() == f"robo_ts {__version__}"
+
+
+VERBS = (
+    "pipeline teach distill evaluate export bench trials doctor explain compare report completion"
+)
+
+
+@pytest.mark.parametrize("verb", VERBS.split())
+def test_a_verb_alone_says_what_to_type(verb: str, capsys: pytest.CaptureFixture):
+    assert main([verb]) == 2
+    assert f"robo-ts {verb} " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [*VERBS.split(), "list"])
+def test_every_verb_has_help_with_an_example(verb: str, capsys: pytest.CaptureFixture):
+    with pytest.raises(SystemExit) as stop:
+        main([verb, "--help"])
+    assert stop.value.code == 0
+    assert f"examples:\n  robo-ts {verb}" in capsys.readouterr().out.replace('eval "$(', "")
+
+
+def test_nothing_at_all_says_what_to_type(capsys: pytest.CaptureFixture):
+    assert main([]) == 2
+    assert "robo-ts pipeline task=quadrotor" in capsys.readouterr().err
+
+
+def test_help_and_list_import_nothing_heavy():
+    heavy = ("torch", "mujoco", "numpy", "hydra", "gymnasium", "matplotlib")
+    code = (
+        "import sys, contextlib\n"
+        "from robo_ts.cli import main\n"
+        "with contextlib.suppress(SystemExit): main(['--help'])\n"
+        "main(['list'])\n"
+        f"print(*[n for n in {heavy} if n in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == ""
+    assert "hold and track a position" in done.stdout
+
+
+def test_descriptions_read_without_importing_are_the_tasks_own():
+    from robo_ts.env import get_task
+    from robo_ts.tasks import description, task_folders
+
+    for name in task_folders():
+        assert description(name) == get_task(name).description != ""
+
+
+# -- completion ------------------------------------------------------------------------------------
+
+
+def _completed(line: str, tmp_path: Path) -> list[str]:
+    """What a shell is told at the end of ``line``."""
+    answer = tmp_path / "answer"
+    asked = {
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_SHELL": "fish",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+    }
+    subprocess.run([sys.executable, "-m", "robo_ts.cli"], env=os.environ | asked, check=False)
+    return [one.split("\t")[0].strip() for one in answer.read_text().splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("robo-ts expl", ["explain"]),
+        ("robo-ts doctor quad", ["quadrotor"]),
+        ("robo-ts pipeline task=rea", ["task=reacher"]),
+        ("robo-ts pipeline task=quadrotor recipe=sm", ["recipe=smoke"]),
+        ("robo-ts distill student=ad", ["student=adapter"]),
+    ],
+)
+def test_the_shell_completes(line: str, expected: list[str], tmp_path: Path):
+    assert _completed(line, tmp_path) == expected
+
+
+def test_completion_prints_what_a_shell_runs(capsys: pytest.CaptureFixture):
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        assert "robo-ts" in capsys.readouterr().out
+    assert main(["completion", "powershell"]) == 2
+    assert "a shell" in capsys.readouterr().err

@@ -25,6 +25,13 @@ TASK = TaskSpec(
     differentiable=QuadrotorTwin,
     outcomes=("within_limits", "survived"),
     trials=trials,
+    perfect_sensors={
+        "sensors": {
+            name: {"low": 0.0, "high": 0.0}
+            for name in ("noise", "bias", "observation_delay", "action_delay", "latency")
+        }
+    },
+    error_metric="position_error_m",
 )
 
 __all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig", "QuadrotorTwin"]

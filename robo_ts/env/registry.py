@@ -47,6 +47,10 @@ class TaskSpec:
         trials: the conditions its policies are compared under, by name; None where there are none.
         config_dir: for a task outside this package, its Hydra groups: ``recipe/<task>/*.yaml``
             and, where wanted, ``task/<task>.yaml``.
+        perfect_sensors: changes to the settings with which sensors neither err nor lag; empty for
+            a task whose sensors never do.
+        error_metric: the float metric of ``evaluate()`` that says how far off a policy is, smaller
+            being better; empty where there is none.
     """
 
     name: str
@@ -60,6 +64,8 @@ class TaskSpec:
     outcomes: tuple[str, ...] = ()
     trials: Callable[[], dict[str, Trial]] | None = None
     config_dir: Path | None = None
+    perfect_sensors: dict[str, Any] = field(default_factory=dict)
+    error_metric: str = ""
 
     @property
     def gym_id(self) -> str:

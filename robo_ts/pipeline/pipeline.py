@@ -15,11 +15,11 @@ from robo_ts.files import write_json
 from robo_ts.pipeline import measure, stages
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.manifest import manifest
+from robo_ts.pipeline.page import make_gallery, rewrite_report
 from robo_ts.pipeline.processes import together
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.progress import set_threads
 from robo_ts.sim.api import available_cores
-from robo_ts.view.report import write_report
 
 STAGES: dict[str, Callable[[Run, RunDir], dict[str, Any]]] = {
     "teach": stages.teach,
@@ -73,8 +73,8 @@ def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
     results = {name: _carry_out(run, folder, name) for name in STAGES}
     summary = summarise_run(run, results, opened)
     write_json(folder.path / "summary.json", summary)
-    report = write_report(folder.path, run.to_dict(), summary, results)
-    return report, summary
+    make_gallery(run, folder)
+    return rewrite_report(folder.path), summary
 
 
 def _alone(name: str) -> None:

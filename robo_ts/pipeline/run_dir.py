@@ -104,9 +104,10 @@ class RunDir:
         if digest != run.digest():
             if not self._has_begun():
                 return False
+            others = ", ".join(setting_differences(kept, run.to_dict()))
             raise RoboTSError(
                 f"the settings that {self.path} was begun with",
-                f"others: {', '.join(_differences(kept, run.to_dict())) or 'a different version'}",
+                f"others: {others or 'a different version'}",
                 "run with the same settings to resume, or choose another run_dir",
             )
         return True
@@ -209,13 +210,13 @@ class RunDir:
         )
 
 
-def _differences(kept: Any, now: Any, prefix: str = "") -> list[str]:
-    """Dotted names of settings that differ."""
+def setting_differences(kept: Any, now: Any, prefix: str = "") -> list[str]:
+    """Dotted names of the settings that decide results and differ between two ``config.yaml``."""
     if isinstance(kept, dict) and isinstance(now, dict):
         names = []
         ours = {*now, "digest"} if not prefix else set(now)  # the kept file also has its digest
         for key in sorted((set(kept) | ours) - {"digest"}):
-            names += _differences(kept.get(key), now.get(key), f"{prefix}{key}.")
+            names += setting_differences(kept.get(key), now.get(key), f"{prefix}{key}.")
         return names
     name = prefix.removeprefix("config.").rstrip(".")
     return [name] if kept != now and decides_results(name) else []

@@ -56,27 +56,110 @@ def _points(rows: list[dict[str, Any]], key: str) -> tuple[list[float], list[flo
 
 def bins(measured: dict[str, Any]) -> str:
     """Success in each bin of each binned metric; an empty string when there are none."""
-    names = list(measured["teacher"]["bins"])
+    names = [n for n, rows in next(iter(measured.values())).get("bins", {}).items() if rows]
     if not names:
         return ""
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for shift, (who, report) in enumerate(measured.items()):
-            rows = report["bins"][name]
+            rows = report["bins"].get(name, [])
             middle = [k + 0.08 * (shift - 1) for k in range(len(rows))]
-            mean = [row["mean"] for row in rows]
-            low = [row["mean"] - row["ci95"][0] for row in rows]
-            high = [row["ci95"][1] - row["mean"] for row in rows]
-            axes.errorbar(
-                middle, mean, [low, high], label=who, color=_COLOURS[who], marker="o", capsize=2
-            )
+            _bars(axes, middle, rows, who)
             axes.set_xticks(
                 range(len(rows)), [f"{row['low']:g} to {row['high']:g}" for row in rows]
             )
-        axes.set(title=name.replace("_", " "), ylabel="success")
+        axes.set(title=name.replace("_", " "), ylabel="success", ylim=(-0.02, 1.03))
         axes.tick_params(axis="x", labelsize=8)
         axes.grid(alpha=0.3)
         axes.legend()
+    return _encode(figure)
+
+
+def _bars(axes: Any, at: list[float], rows: list[dict[str, Any]], who: str) -> None:
+    """Means with their 95% intervals."""
+    mean = [row["mean"] for row in rows]
+    low = [row["mean"] - row["ci95"][0] for row in rows]
+    high = [row["ci95"][1] - row["mean"] for row in rows]
+    colour = _COLOURS.get(who, "#2965cc")
+    axes.errorbar(at, mean, [low, high], label=who, color=colour, marker="o", capsize=2)
+
+
+def intervals(measured: dict[str, Any]) -> str:
+    """Success of every policy with its 95% interval, on an axis that shows the difference."""
+    figure = Figure(figsize=(10, 0.45 * len(measured) + 0.7), layout="constrained")
+    axes = figure.subplots()
+    _lying(axes, {name: report["success"] for name, report in measured.items()})
+    lowest = min(report["success"]["ci95"][0] for report in measured.values())
+    axes.set(xlim=(max(0.0, lowest - 0.03), 1.0), xlabel="success, 95% interval")
+    return _encode(figure)
+
+
+def ladder(rungs: list[dict[str, Any]]) -> str:
+    """Success of every rung that was measured, from the teacher down."""
+    found = {rung["name"]: rung["success"] for rung in rungs if rung.get("success")}
+    figure = Figure(figsize=(10, 0.42 * len(found) + 0.7), layout="constrained")
+    axes = figure.subplots()
+    _lying(axes, found)
+    axes.set(xlim=(-0.01, 1.01), xlabel="success, 95% interval")
+    return _encode(figure)
+
+
+def _lying(axes: Any, found: dict[str, dict[str, Any]]) -> None:
+    """One line per name, the first on top."""
+    for k, (name, success) in enumerate(found.items()):
+        mean, (low, high) = success["mean"], success["ci95"]
+        colour = _COLOURS.get(name, "#2965cc")
+        axes.errorbar(mean, k, xerr=[[mean - low], [high - mean]], fmt="o", color=colour, capsize=3)
+        axes.annotate(f"{mean:.1%}", (mean, k), (0, 6), textcoords="offset points", fontsize=8)
+    axes.set_yticks(range(len(found)), list(found))
+    axes.set_ylim(len(found) - 0.5, -0.7)
+    axes.grid(alpha=0.3)
+
+
+def ablation(found: dict[str, Any]) -> str:
+    """Success with the memory cleared every so many steps."""
+    figure = Figure(figsize=(6, 2.6), layout="constrained")
+    axes, names = figure.subplots(), list(found)
+    _bars(axes, list(range(len(names))), [found[n]["success"] for n in names], "student")
+    axes.set_xticks(range(len(names)), [n if n == "never" else f"every {n}" for n in names])
+    axes.set(ylabel="success", ylim=(-0.02, 1.03), xlabel="memory cleared")
+    axes.grid(alpha=0.3)
+    return _encode(figure)
+
+
+def action_errors(rows: list[dict[str, Any]]) -> str:
+    """Mean error of every action over the rounds; empty for students without such a record."""
+    names = [n for n in rows[-1] if n.startswith("action_error_")]
+    if not names or len(rows) < 2:
+        return ""
+    figure = Figure(figsize=(10, 2.8), layout="constrained")
+    axes = figure.subplots()
+    for name in names[:12]:
+        seen = [row for row in rows if name in row]
+        label = f"action {name.removeprefix('action_error_')}"
+        axes.semilogy([row["iteration"] for row in seen], [row[name] for row in seen], lw=1.2)
+        axes.lines[-1].set_label(label)
+    axes.set(xlabel="round", ylabel="mean error of the action")
+    axes.grid(alpha=0.3)
+    axes.legend(ncols=4, fontsize=8)
+    return _encode(figure)
+
+
+def compared_curves(runs: dict[str, list[dict[str, Any]]]) -> str:
+    """Success and loss of several students over time."""
+    runs = {name: rows for name, rows in runs.items() if rows}
+    if not runs:
+        return ""
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for name, rows in runs.items():
+        left.plot(*_points(rows, "success"), label=name, lw=1.3)
+        right.semilogy(*_points(rows, "loss"), label=name, lw=1.3)
+    left.set(xlabel="seconds", ylabel="success while training", ylim=(0, 1.02))
+    right.set(xlabel="seconds", ylabel="imitation loss")
+    for axes in (left, right):
+        axes.grid(alpha=0.3)
+    left.legend(fontsize=8)
     return _encode(figure)
 
 

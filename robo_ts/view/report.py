@@ -1,8 +1,7 @@
-"""One self-contained HTML page per run."""
+"""One self-contained HTML page per run, finished or not."""
 
 from __future__ import annotations
 
-import html
 import json
 from pathlib import Path
 from typing import Any
@@ -11,95 +10,151 @@ import yaml
 
 from robo_ts.files import atomic_path, read_json
 from robo_ts.progress import read_metrics
-from robo_ts.view import plots
+from robo_ts.view import ladder, plots
+from robo_ts.view.gallery import INDEX
+from robo_ts.view.html import (
+    anchor,
+    file_image,
+    image,
+    interval,
+    measured,
+    number,
+    page,
+    percent,
+    section,
+    table,
+    text,
+)
+from robo_ts.view.trained import trained
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1d2430; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-p.sub { color: #5b6675; margin-top: .2rem; }
-table { border-collapse: collapse; margin: .8rem 0; }
-th, td { padding: .3rem .9rem .3rem 0; text-align: right; border-bottom: 1px solid #e3e7ec; }
-th:first-child, td:first-child { text-align: left; } th { color: #5b6675; font-weight: 600; }
-img { max-width: 100%; } pre { background: #f4f6f8; padding: .8rem; overflow-x: auto; font-size:
-13px; }
-"""
+TITLES = {
+    "results": "How well they do, in the same unseen worlds",
+    "ladder": "Where the student loses success",
+    "trained": "What was trained",
+    "learning": "Learning",
+    "saw": "What the distiller saw",
+    "failures": "What goes wrong, and where",
+    "memory": "What the memory is worth",
+    "images": "What the cameras are worth",
+    "trials": "Trials",
+    "export": "The exported file",
+    "origin": "Where this comes from",
+}
 
 
 def write_report(
-    folder: Path, run: dict[str, Any], summary: dict[str, Any], results: dict[str, Any]
+    folder: Path,
+    run: dict[str, Any],
+    summary: dict[str, Any],
+    results: dict[str, Any],
+    error_metric: str = "",
 ) -> Path:
     """Write ``report.html`` into the run's folder and return its path.
 
     Args:
-        folder: the run directory, its stages done.
+        folder: the run directory.
         run: task, recipe and settings as plain data.
-        summary: the content of ``summary.json``.
-        results: every stage's result.
+        summary: the content of ``summary.json``; empty while the run goes on.
+        results: every finished stage's result, by the pipeline's names.
+        error_metric: the metric that says how far off a policy is; empty for none.
     """
-    manifest = read_json(folder / "manifest.json")
-    evaluated, exported = results["evaluate"], results["export"]
-    student_rows = read_metrics(folder / "student" / "metrics.jsonl")
-    stages = ("teacher", "student", "finetune")
-    curves = plots.curves({s: read_metrics(folder / s / "metrics.jsonl") for s in stages})
-    measured = {
-        "teacher": evaluated["teacher"],
-        "student": evaluated["student"],
-        "onnx": exported["onnx"],
+    manifest = read_json(folder / "manifest.json") if (folder / "manifest.json").is_file() else {}
+    stages = {n: read_metrics(folder / n / "metrics.jsonl") for n in _LEARNING}
+    policies = measured_policies(results)
+    parts = {
+        "results": _results(policies, results, error_metric),
+        "ladder": ladder.section_of(folder),
+        "trained": trained(folder, run, results),
+        "learning": image(plots.curves(stages)) + _still_learning(stages, results),
+        "saw": _diagnostics(stages["student"]),
+        "failures": _failures(folder, policies),
+        "memory": _memory(results.get("evaluate", {}).get("memory_cleared_every", {})),
+        "images": _images(results.get("evaluate", {}).get("images", {})),
+        "trials": _trials(results.get("evaluate", {}).get("trials", {})),
+        "export": _export(results.get("export", {})),
+        "origin": _origin(folder, run, manifest, results),
     }
-    sections = [
-        f"<h1>{html.escape(summary['task'])}: teacher, student, ONNX</h1>",
-        f"<p class='sub'>recipe {summary['recipe']}, seed {summary['seed']}, engine "
-        f"{summary['engine']}, {summary['seconds']['total']:.0f} s on "
-        f"{html.escape(str(manifest['hardware']['cpu']))}, "
-        f"{manifest['hardware']['cores']} cores</p>",
-        "<h2>How well they do, in the same unseen worlds</h2>",
-        _results_table(summary, measured),
-        _pairs(evaluated["teacher_to_student"]),
-        "<h2>Learning</h2>",
-        _image(curves),
-        _diagnostics(student_rows),
-        "<h2>Where success is lost</h2>",
-        _failures_table(measured),
-        _image(plots.bins(measured)),
-    ]
-    if evaluated["memory_cleared_every"]:
-        sections += [
-            "<h2>What the memory is worth</h2>",
-            "<p>The student's memory is cleared every k steps.</p>",
-            _ablation_table("every", evaluated["memory_cleared_every"]),
-        ]
-    if evaluated.get("images"):
-        sections += [
-            "<h2>What the cameras are worth</h2>",
-            "<p>The student sees true images, blank ones, the episode's first one for ever, or "
-            "those of another world.</p>",
-            _ablation_table("images", evaluated["images"]),
-        ]
-    sections += [
-        _trials(evaluated.get("trials", {})),
-        "<h2>The exported file</h2>",
-        f"<p>{summary['onnx']['file']}, {summary['onnx']['bytes'] / 1024:.0f} KiB. It differs from "
-        f"torch by at most {summary['onnx']['max_abs_diff_vs_torch']:.1e} over "
-        f"{summary['onnx']['steps_compared']} closed-loop steps.</p>",
-        "<h2>Where this comes from</h2>",
-        f"<pre>{html.escape(manifest['command'])}</pre>",
-        f"<pre>{html.escape(json.dumps({k: manifest[k] for k in _SHOWN}, indent=2))}</pre>",
-        f"<details><summary>Every setting</summary><pre>"
-        f"{html.escape(yaml.safe_dump(run, sort_keys=False))}</pre></details>",
-    ]
-    page = (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        f"<title>robo_ts: {html.escape(summary['task'])}</title><style>{_STYLE}</style></head>"
-        f"<body>{''.join(sections)}</body></html>"
+    links = "".join(
+        f"<a href='#{anchor(TITLES[n])}'>{text(TITLES[n])}</a>" for n, p in parts.items() if p
     )
+    body = [
+        f"<h1>{text(run['task'])}: teacher, student, ONNX</h1>",
+        f"<p class='sub'>{_headline(run, summary, manifest)}</p>",
+        f"<nav>{links}</nav>",
+        *(section(TITLES[name], part) for name, part in parts.items()),
+    ]
     path = folder / "report.html"
     with atomic_path(path) as temporary:
-        temporary.write_text(page)
+        temporary.write_text(page(f"robo_ts: {run['task']} {run['recipe']}", body))
     return path
 
 
-_SHOWN = ("commit", "config_digest", "versions", "hardware")
+_LEARNING = ("teacher", "student", "finetune")
+
+
+def measured_policies(results: dict[str, Any]) -> dict[str, Any]:
+    """What was measured of teacher, student and ONNX file, as far as it was."""
+    evaluated, exported = results.get("evaluate", {}), results.get("export", {})
+    found = {name: evaluated.get(name) for name in ("teacher", "student")}
+    found["onnx"] = exported.get("onnx")
+    return {name: report for name, report in found.items() if report}
+
+
+def _headline(run: dict[str, Any], summary: dict[str, Any], manifest: dict[str, Any]) -> str:
+    config, hardware = run["config"], manifest.get("hardware", {})
+    words = [
+        f"recipe {run['recipe']}",
+        f"seed {config.get('seed', 0)}",
+        f"engine {config.get('engine', {}).get('name', '')}",
+    ]
+    if summary:
+        words.append(f"{summary['seconds']['total']:.0f} s")
+    else:
+        words.append("not finished")
+    if hardware:
+        words.append(f"{hardware.get('cpu')}, {hardware.get('cores')} cores")
+    if hardware.get("gpu"):
+        words.append(str(hardware["gpu"]))
+    return text(", ".join(words))
+
+
+def _results(policies: dict[str, Any], results: dict[str, Any], error_metric: str) -> str:
+    if not policies:
+        return "<p>Nothing is measured yet; this page shows what there is.</p>"
+    first = next(iter(policies.values()))
+    metric = error_metric if error_metric in first else ""
+    seconds = {"teacher": "teach", "student": "distill", "onnx": "export"}
+    rows = []
+    for name, report in policies.items():
+        success, error = report["success"], report.get(metric, {})
+        row = [name, percent(success["mean"]), interval(success["ci95"]), success["episodes"]]
+        if metric:
+            row += [measured(error.get(k), metric) for k in ("median", "mean")]
+        length = report.get("length", {}).get("mean")
+        took = results.get(seconds[name], {}).get("seconds")
+        rows.append([*row, number(length), f"{took:.0f}" if took is not None else ""])
+    heads = ["", "success", "95% interval", "episodes"]
+    if metric:
+        words = metric.rsplit("_", 1)[0].replace("_", " ")
+        heads += [f"{words}, median", "mean"]
+    pairs = results.get("evaluate", {}).get("teacher_to_student")
+    drawn = image(plots.intervals(policies))
+    return table([*heads, "steps", "seconds"], rows) + drawn + (_pairs(pairs) if pairs else "")
+
+
+def _pairs(pairs: dict[str, Any]) -> str:
+    return (
+        f"<p>Of the same worlds, {pairs['both']} were managed by both, {pairs['only_first']} only "
+        f"by the teacher, {pairs['only_second']} only by the student, {pairs['neither']} by none "
+        f"(McNemar p = {pairs['mcnemar_p']:.2g}).</p>"
+    )
+
+
+def _still_learning(stages: dict[str, list[dict[str, Any]]], results: dict[str, Any]) -> str:
+    names = {"teacher": "teach", "student": "distill"}
+    going = [n for n, done in names.items() if stages[n] and done not in results]
+    lines = [f"{n}: round {stages[n][-1]['iteration']}, not finished" for n in going]
+    return f"<p>{text('; '.join(lines))}</p>" if lines else ""
 
 
 # What the distiller measures in every round, in words.
@@ -122,19 +177,82 @@ def _diagnostics(rows: list[dict[str, Any]]) -> str:
         return ""
     moments = [rows[0], rows[len(rows) // 2], rows[-1]]
     names = [name for name in _DIAGNOSTICS if name in rows[-1]]
-    found = [[_DIAGNOSTICS[name], *(_number(row.get(name)) for row in moments)] for name in names]
-    actions = sorted(name for name in rows[-1] if name.startswith("action_error_"))
-    for name in actions:
-        label = f"error of action {name.removeprefix('action_error_')}"
-        found.append([label, *(_number(row.get(name)) for row in moments)])
+    found = [[_DIAGNOSTICS[name], *(number(row.get(name)) for row in moments)] for name in names]
     alarms = [str(row["iteration"]) for row in rows if row.get("alarm")]
-    text = (
-        f"<p><b>Alarm</b> in rounds {', '.join(alarms[:20])}: the loss fell while success fell.</p>"
+    said = (
+        f"<p class='alarm'><b>Alarm</b> in rounds {', '.join(alarms[:20])}: the loss fell while "
+        "success fell. The student fits the teacher better and does worse.</p>"
         if alarms
         else "<p>No alarm: the loss never fell while success fell.</p>"
     )
     heads = ["", *(f"round {row['iteration']}" for row in moments)]
-    return f"<h2>What the distiller saw</h2>{_table(heads, found)}{text}"
+    return table(heads, found) + said + image(plots.action_errors(rows))
+
+
+def _failures(folder: Path, policies: dict[str, Any]) -> str:
+    if not policies:
+        return ""
+    first = next(iter(policies.values()))
+    classes = [name for name in first["failures"] if name != "none"]
+    rows = [
+        [name, *(percent(r["failures"].get(c, 0) / r["success"]["episodes"]) for c in classes)]
+        for name, r in policies.items()
+    ]
+    return table(["", *classes], rows) + image(plots.bins(policies)) + _gallery(folder)
+
+
+def _gallery(folder: Path) -> str:
+    where = folder / "eval" / "failures"
+    if not (where / INDEX).is_file():
+        return ""
+    index = read_json(where / INDEX)
+    said = (
+        f"<h3>Failures of the student</h3><p>It failed in {index['failed']} of "
+        f"{index['episodes']} further worlds. Start, two moments between, end; the line is the "
+        "way so far.</p>"
+    )
+    shown = []
+    for picture in index["pictures"]:
+        numbers = ", ".join(
+            f"{name.replace('_', ' ')} {number(value)}"
+            for name, value in picture["metrics"].items()
+            if value is not None
+        )
+        caption = f"{picture['failure']}, {picture['length']} steps; {numbers}"
+        shown.append(file_image(where / picture["file"], caption))
+    return said + "".join(shown)
+
+
+def _memory(ablation: dict[str, Any]) -> str:
+    if not ablation:
+        return ""
+    return (
+        "<p>The student's memory is cleared every k steps.</p>"
+        + _ablation("every", ablation)
+        + image(plots.ablation(ablation))
+    )
+
+
+def _images(ablation: dict[str, Any]) -> str:
+    if not ablation:
+        return ""
+    return (
+        "<p>The student sees true images, blank ones, the episode's first one for ever, or those "
+        "of another world.</p>" + _ablation("images", ablation)
+    )
+
+
+def _ablation(what: str, ablation: dict[str, Any]) -> str:
+    rows = [
+        [
+            name,
+            percent(report["success"]["mean"]),
+            interval(report["success"]["ci95"]),
+            report["success"]["episodes"],
+        ]
+        for name, report in ablation.items()
+    ]
+    return table([what, "success", "95% interval", "episodes"], rows)
 
 
 def _trials(found: dict[str, Any]) -> str:
@@ -147,96 +265,56 @@ def _trials(found: dict[str, Any]) -> str:
         if isinstance(value, dict) and "mean" in value
     ]
     rows = [
-        [name, who, *(_number(report.get(metric, {}).get("mean")) for metric in metrics)]
+        [name, who, *(number(report.get(metric, {}).get("mean")) for metric in metrics)]
         for name, trial in found.items()
         for who, report in trial["policies"].items()
     ]
     heads = ["trial", "policy", *(name.replace("_", " ") for name in metrics)]
     return (
-        f"<h2>Trials</h2><p>Means over all episodes.</p>{_table(heads, rows)}"
-        f"{_image(plots.trials(found, 'success'))}"
+        f"<p>Means over all episodes.</p>{table(heads, rows)}"
+        f"{image(plots.trials(found, 'success'))}"
     )
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
-
-
-def _results_table(summary: dict[str, Any], measured: dict[str, Any]) -> str:
-    rows = []
-    for name, report in measured.items():
-        success, error = report["success"], report.get("position_error_m")
-        seconds = summary["seconds"]["export" if name == "onnx" else name]
-        rows.append(
-            [
-                name,
-                _percent(success["mean"]),
-                f"{_percent(success['ci95'][0])} to {_percent(success['ci95'][1])}",
-                success["episodes"],
-                _cm(error["median"]) if error else "",
-                _cm(error["mean"]) if error else "",
-                f"{report['length']['mean']:.0f}",
-                f"{seconds:.0f}",
-            ]
-        )
-    heads = [
-        "",
-        "success",
-        "95% interval",
-        "episodes",
-        "error, median",
-        "error, mean",
-        "steps",
-        "seconds",
-    ]
-    return _table(heads, rows)
-
-
-def _pairs(pairs: dict[str, Any]) -> str:
+def _export(exported: dict[str, Any]) -> str:
+    if not exported:
+        return ""
+    speed = exported.get("microseconds_per_step") or {}
+    said = ", ".join(f"{name} {value:.0f} µs a step" for name, value in speed.items())
     return (
-        f"<p>Of the same worlds, {pairs['both']} were managed by both, {pairs['only_first']} only "
-        f"by the teacher, {pairs['only_second']} only by the student, {pairs['neither']} by none "
-        f"(McNemar p = {pairs['mcnemar_p']:.2g}).</p>"
+        f"<p>export/{text(exported['file'])}, {exported['bytes'] / 1024:.0f} KiB. It differs from "
+        f"torch by at most {exported['max_abs_diff_vs_torch']:.1e} over "
+        f"{exported['steps_compared']} closed-loop steps. {text(said)}</p>"
     )
 
 
-def _failures_table(measured: dict[str, Any]) -> str:
-    classes = [name for name in measured["teacher"]["failures"] if name != "none"]
-    rows = [
-        [name, *[_percent(r["failures"][c] / r["success"]["episodes"]) for c in classes]]
-        for name, r in measured.items()
+def _origin(
+    folder: Path, run: dict[str, Any], manifest: dict[str, Any], results: dict[str, Any]
+) -> str:
+    if not manifest:
+        return ""
+    chain = [
+        [name, str(results[stage]["digest"])[:16], str(folder / name / "bundle")]
+        for name, stage in (("teacher", "teach"), ("student", "distill"))
+        if results.get(stage, {}).get("digest")
     ]
-    return _table(["", *classes], rows)
-
-
-def _ablation_table(what: str, ablation: dict[str, Any]) -> str:
-    rows = [
-        [
-            name,
-            _percent(report["success"]["mean"]),
-            report["success"]["episodes"],
-            _cm(report["position_error_m"]["median"]) if "position_error_m" in report else "",
-        ]
-        for name, report in ablation.items()
+    if run["config"].get("teacher_bundle"):
+        digest = manifest.get("inputs", {}).get("teacher_bundle", "")
+        chain.append(["teacher given", digest[:16], run["config"]["teacher_bundle"]])
+    hardware = manifest.get("hardware", {})
+    facts = [
+        ["commit", manifest.get("commit") or "not in a checkout"],
+        ["settings", manifest.get("config_digest", "")],
+        *([name, value] for name, value in hardware.items() if value is not None),
     ]
-    return _table([what, "success", "episodes", "error, median"], rows)
-
-
-def _table(heads: list[str], rows: list[list[Any]]) -> str:
-    head = "".join(f"<th>{html.escape(str(h))}</th>" for h in heads)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(str(c))}</td>" for c in row) + "</tr>" for row in rows
+    inputs = {key: manifest.get(key, {}) for key in ("versions", "inputs")}
+    settings = text(yaml.safe_dump(run, sort_keys=False))
+    return (
+        "<p>The same again:</p>"
+        f"<pre>{text(manifest['command'])}</pre>"
+        + (table(["policy", "digest", "where"], chain, kind="left") if chain else "")
+        + table(["", ""], facts, kind="left")
+        + "<details><summary>Versions and inputs</summary>"
+        f"<pre>{text(json.dumps(inputs, indent=2))}</pre></details>"
+        + f"<details><summary>Every setting</summary><pre>{settings}</pre></details>"
     )
-    return f"<table><tr>{head}</tr>{body}</table>"
-
-
-def _image(encoded: str) -> str:
-    return f"<img alt='' src='data:image/png;base64,{encoded}'>" if encoded else ""
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
-
-
-def _cm(metres: float | None) -> str:
-    return "-" if metres is None or metres != metres else f"{100 * metres:.1f} cm"

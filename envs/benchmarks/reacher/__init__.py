@@ -16,6 +16,8 @@ TASK = TaskSpec(
         "student": ["proprioception"],
     },
     bins={"start_distance_m": [0.0, 0.1, 0.2, 0.3, 0.4]},
+    perfect_sensors={"sensor_noise": 0.0},
+    error_metric="late_distance_m",
 )
 
 __all__ = ["TASK", "Reacher", "ReacherConfig"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from robo_ts.checks import check_at_least_one
+from robo_ts.checks import check_at_least_one, check_not_negative
 from robo_ts.errors import RoboTSError
 
 LINK = 0.1  # length of each link, m
@@ -24,6 +24,8 @@ class ReacherConfig:
         start_velocity: greatest joint speed at the start, rad/s.
         distance_weight: reward lost per m of distance and control step.
         effort_weight: reward lost per squared action and control step.
+        sensor_noise: standard deviation of what the group ``proprioception`` errs by, drawn anew
+            in every step: as it stands for cosines and sines, a tenth of it in m for the fingertip.
     """
 
     substeps: int = 2
@@ -35,9 +37,11 @@ class ReacherConfig:
     start_velocity: float = 3.0
     distance_weight: float = 1.0
     effort_weight: float = 0.01
+    sensor_noise: float = 0.0
 
     def __post_init__(self) -> None:
         check_at_least_one(self, "task", ("substeps", "episode_steps", "late_steps"))
+        check_not_negative(self, "task", ("sensor_noise",))
         if self.late_steps > self.episode_steps:
             raise RoboTSError(
                 f"task.late_steps <= task.episode_steps ({self.episode_steps})",

@@ -43,6 +43,7 @@ class Reacher(TaskEnv):
         "_late_error",
         "_late_steps",
         "_success_ever",
+        "_sensor_error",
     )
 
     def __init__(
@@ -66,6 +67,10 @@ class Reacher(TaskEnv):
         self.target, self.distance, self.action = new(n, 2), new(n), new(n, 2)
         self._start_distance, self._late_error, self._late_steps = new(n), new(n), new(n)
         self._success_ever = torch.zeros(n, dtype=torch.bool, device=self.device)
+        self._sensor_error = new(n, PROPRIOCEPTION.size)
+        # A fingertip's error of a tenth: a joint is a link's length, 0.1 m, away from it.
+        noise = self.config.sensor_noise * torch.tensor([1.0, 1.0, 1.0, 1.0, LINK, LINK])
+        self._sensor_std = noise.to(self.device)
 
     # -- the episode -------------------------------------------------------------------------------
 
@@ -93,6 +98,14 @@ class Reacher(TaskEnv):
         self._late_error[env_ids] = 0.0
         self._late_steps[env_ids] = 0.0
         self._success_ever[env_ids] = False
+        self._sensor_error[env_ids] = self._drawn_error(n, self.reset_rng)
+
+    def _drawn_error(self, num: int, chance: torch.Generator) -> Tensor:
+        """What the sensors err by, ``(num, 6)``; draws nothing where they are perfect."""
+        if not self.config.sensor_noise:
+            return torch.zeros(num, PROPRIOCEPTION.size, device=self.device)
+        error = torch.randn(num, PROPRIOCEPTION.size, generator=chance, device=self.device)
+        return error * self._sensor_std
 
     def _apply_action(self, action: Tensor) -> None:
         self.action = action.clamp(-1.0, 1.0)
@@ -107,6 +120,7 @@ class Reacher(TaskEnv):
         self._late_error += late * self.distance
         self._late_steps += late
         self._success_ever |= self.distance < self.config.success_distance
+        self._sensor_error = self._drawn_error(self.num_envs, self.step_rng)
 
     def _terminated(self) -> Tensor:
         return torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
@@ -121,8 +135,9 @@ class Reacher(TaskEnv):
 
         joints = rows(self.joint_position)
         error = rows(self.target) - fingertip(joints)
+        told = torch.cat([torch.cos(joints), torch.sin(joints), error], dim=-1)
         return {
-            "proprioception": torch.cat([torch.cos(joints), torch.sin(joints), error], dim=-1),
+            "proprioception": told + rows(self._sensor_error),
             "privileged": rows(self.joint_velocity).clone(),
         }
 

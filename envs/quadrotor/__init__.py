@@ -5,6 +5,7 @@ from robo_ts.envs.quadrotor.config import DroneRanges, QuadrotorConfig
 from robo_ts.envs.quadrotor.task import Quadrotor, hover
 from robo_ts.envs.quadrotor.trials import trials
 from robo_ts.envs.quadrotor.twin import QuadrotorTwin
+from robo_ts.envs.quadrotor.view import view
 
 TASK = TaskSpec(
     name="quadrotor",
@@ -25,6 +26,7 @@ TASK = TaskSpec(
     differentiable=QuadrotorTwin,
     outcomes=("within_limits", "survived"),
     trials=trials,
+    view=view,
 )
 
 __all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig", "QuadrotorTwin"]

@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.benchmarks.reacher.config import ReacherConfig
 from robo_ts.envs.benchmarks.reacher.task import Reacher
+from robo_ts.envs.benchmarks.reacher.view import view
 
 TASK = TaskSpec(
     name="reacher",
@@ -16,6 +17,7 @@ TASK = TaskSpec(
         "student": ["proprioception"],
     },
     bins={"start_distance_m": [0.0, 0.1, 0.2, 0.3, 0.4]},
+    view=view,
 )
 
 __all__ = ["TASK", "Reacher", "ReacherConfig"]

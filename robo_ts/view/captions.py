@@ -50,7 +50,9 @@ def _add_insets(image: Image.Image, draw: Any, moment: Moment, font: Any) -> Non
         grow = max(1, round(0.26 * image.height / picture.shape[0]))
         large = Image.fromarray(picture.repeat(grow, axis=0).repeat(grow, axis=1))
         left, top = right - large.width, image.height - round(0.03 * image.height) - large.height
-        draw.rectangle((left - 2, top - 2, right + 1, top + large.height + 1), outline=_DARK, width=2)
+        draw.rectangle(
+            (left - 2, top - 2, right + 1, top + large.height + 1), outline=_DARK, width=2
+        )
         image.paste(large, (left, top))
         draw.text((left, top - 6), f"what the student sees: {name}", _DARK, font, anchor="ls")
         right = left - round(0.02 * image.height)

@@ -58,9 +58,9 @@ class Clip:
 
 def begin_clip(session: Session, fps: float) -> Clip:
     """An empty clip of a session."""
-    model, bodies = session.lanes[0].env.sim.model, session.bodies()
+    model, bodies = session.model, session.bodies()
     return Clip(
-        session.task.name,
+        session.task_name,
         session.players,
         model,
         make_grid(session.num_envs, len(session.lanes), session.view, model),

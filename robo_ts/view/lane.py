@@ -126,16 +126,24 @@ class Lane:
 
     def world_view(self, world: int) -> WorldView:
         """One world now."""
-        memory = memory_of(self.actor)
+        memory, running = memory_of(self.actor), self.ended[world] == RUNNING
         return WorldView(
             terms=self._terms(world),
             images=self.images(world),
             action=_row(self._action, world),
             reference=_row(self._teachers_action(), world),
-            memory=float(_norm(memory)[world]) if memory else None,
+            memory=float(_norm(memory)[world]) if memory and running else None,
             reward=float(self._reward[world]),
             metrics=self._world_metrics(world),
             outcome=self._outcome[world],
+        )
+
+    def measured(self) -> set[str]:
+        """What the history keeps beside the reward."""
+        return (
+            {"success"}
+            | ({"action error"} if self.looker is not None else set())
+            | ({"memory"} if memory_of(self.actor) else set())
         )
 
     def reward_names(self) -> list[str]:
@@ -207,8 +215,10 @@ class Lane:
         self.episodes += len(new)
         self.successes += int(success.sum())
         for name, value in episode.items():
-            kept = self._metrics.setdefault(name, np.zeros(self.env.num_envs))
-            kept[new] = value.cpu().numpy()[first]
+            ended = value.cpu().numpy()[first]
+            if name not in self._metrics:
+                self._metrics[name] = np.zeros(self.env.num_envs, ended.dtype)
+            self._metrics[name][new] = ended
         for world, good, reason in zip(new, success, failure, strict=True):
             words = "success" if good else f"failed: {self.env.failure_names[reason]}"
             self._outcome[world] = words
@@ -257,9 +267,10 @@ class Lane:
         return found
 
     def _world_metrics(self, world: int) -> dict[str, float]:
+        """Of the episode so far, or as it ended; bools stay bools."""
         if self.ended[world] != RUNNING and self._metrics:
-            return {name: float(value[world]) for name, value in self._metrics.items()}
-        return {name: float(value[world]) for name, value in self.env.evaluate().items()}
+            return {name: value[world].item() for name, value in self._metrics.items()}
+        return {name: value[world].item() for name, value in self.env.evaluate().items()}
 
 
 def _row(value: Tensor | None, world: int) -> np.ndarray | None:

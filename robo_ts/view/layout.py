@@ -67,7 +67,7 @@ def make_grid(num: int, lanes: int, view: ViewSpec, model: mujoco.MjModel) -> Gr
     centre, floor = view.centre, view.floor
     if view.spacing == (0.0, 0.0):
         centre = (float(model.stat.center[0]), float(model.stat.center[1]))
-    columns = max(1, min(num, round(math.sqrt(num * cell[1] / cell[0]))))
+    columns = _columns(num, lanes, cell)
     rows = math.ceil(num / columns)
     gap = 0.35 * cell[0] if lanes > 1 else 0.0
     index = np.arange(num)
@@ -82,28 +82,47 @@ def make_grid(num: int, lanes: int, view: ViewSpec, model: mujoco.MjModel) -> Gr
     return Grid(offsets, cell, middle, height)
 
 
+def _columns(num: int, lanes: int, cell: tuple[float, float]) -> int:
+    """How many worlds stand side by side: a little wider than deep, few cells left empty."""
+
+    def badness(columns: int) -> float:
+        rows = math.ceil(num / columns)
+        shape = lanes * columns * cell[0] / (rows * cell[1])
+        return abs(math.log(shape / _SHAPE)) + 1.5 * (rows * columns - num) / num
+
+    return min(range(1, num + 1), key=badness)
+
+
+# Width over depth of everything, as far as it can be chosen.
+_SHAPE = 1.4
 # Where pictures are taken from, seen from what they show: in front and above.
 VIEWPOINT = np.array([0.0, -0.80, 0.60])
 
 
 def fitting_distance(
-    corners: np.ndarray, target: np.ndarray, fovy: float, aspect: float, fill: float = 0.94
+    corners: np.ndarray,
+    target: np.ndarray,
+    fovy: float,
+    aspect: float,
+    viewpoint: np.ndarray = VIEWPOINT,
+    fill: float = 0.94,
 ) -> float:
-    """From how far away, along ``VIEWPOINT``, a camera sees all corners.
+    """From how far away a camera sees all corners.
 
     Args:
         corners: ``(n, 3)`` m.
         target: what the camera looks at, ``(3,)`` m.
         fovy: its vertical field of view, degrees.
         aspect: width over height of the picture.
+        viewpoint: unit vector from the target to the camera, without an x.
         fill: share of the picture the corners may take.
     """
     points = corners - target
     right = np.array([1.0, 0.0, 0.0])
-    up = np.cross(VIEWPOINT, right)
+    up = np.cross(viewpoint, right)
     half = fill * math.tan(0.5 * math.radians(fovy))
     needed = np.maximum(np.abs(points @ right) / (half * aspect), np.abs(points @ up) / half)
-    return float((needed + points @ VIEWPOINT).max())
+    return float((needed + points @ viewpoint).max())
 
 
 def _floor(model: mujoco.MjModel) -> float:

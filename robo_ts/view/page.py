@@ -13,7 +13,7 @@ from robo_ts.errors import RoboTSError, SimulationDiverged
 from robo_ts.view.clock import Clock
 from robo_ts.view.layout import make_grid
 from robo_ts.view.recording import Recording
-from robo_ts.view.session import Session
+from robo_ts.view.rollout import Rollout
 from robo_ts.view.shown import Shown
 from robo_ts.view.steering import Steering
 
@@ -41,7 +41,7 @@ class Page:
         clips: folder that receives recorded clips.
     """
 
-    def __init__(self, session: Session, server: viser.ViserServer, clips: Path) -> None:
+    def __init__(self, session: Rollout, server: viser.ViserServer, clips: Path) -> None:
         self.session, self.server = session, server
         self.clock = Clock(session.step_dt)
         self.updates = 0
@@ -116,9 +116,7 @@ class Page:
         """Other lanes: everything that is drawn per lane is drawn anew."""
         session = self.session
         self.clock.step_dt = session.step_dt
-        grid = make_grid(
-            session.num_envs, len(session.lanes), session.view, session.lanes[0].env.sim.model
-        )
+        grid = make_grid(session.num_envs, len(session.players), session.view, session.model)
         self.shown.rebuild(grid)
 
     # -- internals ---------------------------------------------------------------------------------

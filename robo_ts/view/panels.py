@@ -20,7 +20,9 @@ def status(
     lanes: list[LaneView], chosen: list[WorldView], step: int, time: float, seed: int, world: int
 ) -> str:
     """Who acts, how it goes, and what has become of the chosen world."""
-    cards = "".join(_card(i, lane, w) for i, (lane, w) in enumerate(zip(lanes, chosen, strict=True)))
+    cards = "".join(
+        _card(i, lane, w) for i, (lane, w) in enumerate(zip(lanes, chosen, strict=True))
+    )
     return (
         f"<div style='padding:.2rem .7rem;font-size:.85rem'>{cards}"
         f"<div style='{_MUTED}margin-top:.35rem'>episode <b>{seed}</b> · step "
@@ -30,13 +32,15 @@ def status(
 
 def _card(index: int, lane: LaneView, world: WorldView) -> str:
     colour = _css(colour_of(lane.player, index))
-    share = f"{lane.successes} of {lane.episodes} episodes" if lane.episodes else "first episodes"
+    share = "no episode has ended yet"
+    if lane.episodes:
+        share = f"succeeded in <b>{lane.successes} of {lane.episodes} episodes</b>"
     memory = "" if world.memory is None else f" · memory {world.memory:.2f}"
     return (
-        f"<div style='border-left:4px solid {colour};padding:.15rem 0 .15rem .6rem;margin:.25rem 0'>"
+        f"<div style='border-left:4px solid {colour};padding:.15rem .6rem;margin:.25rem 0'>"
         f"<b style='color:{colour}'>{html.escape(lane.player)}</b> "
         f"<span style='{_MUTED}'>{html.escape(lane.text)}</span><br>"
-        f"succeeded in <b>{share}</b><br>"
+        f"{share}<br>"
         f"<span style='{_MUTED}'>here: {html.escape(world.outcome)} · reward "
         f"{world.reward:.3f}{memory}</span></div>"
     )
@@ -59,7 +63,9 @@ def actions(names: list[str], worlds: list[WorldView], lanes: list[LaneView]) ->
             f"</table></div>"
         )
     if not blocks:
-        return f"<div style='{_MUTED}margin:.4rem .7rem;font-size:.85rem'>before the first step</div>"
+        return (
+            f"<div style='{_MUTED}margin:.4rem .7rem;font-size:.85rem'>before the first step</div>"
+        )
     return "".join(blocks)
 
 
@@ -142,7 +148,7 @@ def metrics(lanes: list[LaneView], worlds: list[WorldView]) -> str:
     )
     rows = "".join(
         f"<tr style='border-top:1px solid #eef1f5'><td style='{_CELL}'>"
-        f"{html.escape(name.replace('_', ' '))}</td>"
+        f"{html.escape(_with_unit(name))}</td>"
         + "".join(
             f"<td style='{_CELL}{_NUMBERS}text-align:right'>{_number(w.metrics.get(name))}</td>"
             for w in worlds
@@ -160,10 +166,21 @@ def metrics(lanes: list[LaneView], worlds: list[WorldView]) -> str:
 def note(text: str, bad: bool = False) -> str:
     """A line of text."""
     colour = "#c23030" if bad else "#5b6675"
-    return f"<div style='color:{colour};margin:.2rem .7rem;font-size:.8rem'>{html.escape(text)}</div>"
+    return (
+        f"<div style='color:{colour};margin:.2rem .7rem;font-size:.8rem'>{html.escape(text)}</div>"
+    )
+
+
+def _with_unit(name: str) -> str:
+    """``position_error_m`` is ``position error, m``."""
+    words, _, unit = name.rpartition("_")
+    known = unit in ("m", "s", "rad", "deg", "cm", "mm", "N")
+    return f"{words}, {unit}".replace("_", " ") if known and words else name.replace("_", " ")
 
 
 def _number(value: float | None) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if value is None or value != value:
         return "–"
     return "∞" if value in (float("inf"), float("-inf")) else f"{value:.3f}"

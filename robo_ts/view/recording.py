@@ -10,6 +10,7 @@ from pathlib import Path
 
 from robo_ts.errors import RoboTSError
 from robo_ts.view.clip import Clip, begin_clip, take
+from robo_ts.view.rollout import Rollout
 from robo_ts.view.session import Session
 
 # A minute; a clip keeps little, but drawing it takes its time.
@@ -25,7 +26,7 @@ class Recording:
         fps: frames per second.
     """
 
-    def __init__(self, session: Session, folder: Path, fps: float) -> None:
+    def __init__(self, session: Rollout, folder: Path, fps: float) -> None:
         self._session, self._folder, self._fps = session, folder, fps
         self._clip: Clip | None = None
         self._last = 0.0
@@ -47,6 +48,8 @@ class Recording:
         from robo_ts.view.video import check_encoder
 
         check_encoder()
+        if not isinstance(self._session, Session):
+            raise RoboTSError("a rollout of a task", "a replay", "record a task's policies")
         if self.drawing is not None and self.drawing.is_alive():
             raise RoboTSError("one clip at a time", "one that is still being drawn", "wait for it")
         self._clip = begin_clip(self._session, self._fps)
@@ -56,16 +59,14 @@ class Recording:
     def look(self) -> None:
         """Keep this moment, when one is due."""
         clip, now = self._clip, time.monotonic()
-        if clip is None or now - self._last < 0.7 / self._fps:
+        session = self._session
+        if clip is None or now - self._last < 0.7 / self._fps or not isinstance(session, Session):
             return
-        if clip.players != self._session.players or clip.grid.offsets.shape[:2] != (
-            len(self._session.lanes),
-            self._session.num_envs,
-        ):
+        if clip.players != session.players:
             self.stop()  # other lanes are another clip
             return
         self._last = now
-        clip.moments.append(take(self._session))
+        clip.moments.append(take(session))
         if len(clip.moments) >= _LONGEST:
             self.stop()
 

@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from mjviser.conversions import group_geoms_by_visual_compat, merge_geoms, merge_sites
 
-from robo_ts.view.layout import VIEWPOINT, Grid, colour_of, fitting_distance
+from robo_ts.view.layout import Grid, colour_of, fitting_distance
 from robo_ts.view.snapshot import FAILED, SUCCEEDED, Snapshot
 
 if TYPE_CHECKING:
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 _SHOWN_GROUPS = 3
 _TRAIL = 28
 # Of what is left between the panels of a usual window, and how it is seen.
-_ASPECT, _FOVY = 1.0, 45.0
+_ASPECT, _FOVY = 0.96, 45.0
+_VIEWPOINT = np.array([0.0, -0.64, 0.768])
 _GOOD, _BAD = (188, 228, 196), (246, 200, 196)
 _CHOSEN = (29, 36, 48)
 
@@ -49,7 +50,10 @@ class Scene:
         self._players = players
         self._trail: deque[np.ndarray] = deque(maxlen=_TRAIL)
         server.scene.set_up_direction("+z")
-        server.scene.configure_default_lights(cast_shadow=False)
+        server.scene.configure_default_lights(enabled=False)
+        server.scene.configure_environment_map(None)
+        server.scene.add_light_ambient("/ambient", intensity=1.9)
+        server.scene.add_light_directional("/sun", intensity=1.4, position=(-2.0, -3.0, 6.0))
         self._handles: list[Any] = []
         self._bodies = self._add_bodies(model)
         self._tiles = self._add_tiles()
@@ -105,13 +109,13 @@ class Scene:
     def look_at(self, world: int) -> None:
         """Bring every visitor's camera close to a world."""
         ring = self.grid.middle[:, world].astype(np.float64)
-        target = ring.mean(axis=0) + [0.0, 0.0, 0.4 * min(self.grid.cell)]
+        target = ring.mean(axis=0) + np.array([0.0, 0.0, 0.4 * min(self.grid.cell)])
         reach = 0.5 * np.array([self.grid.cell[0] + np.ptp(ring[:, 0]), *(2 * [self.grid.cell[1]])])
         corners = target + np.array([[-1, -1, -1], [1, 1, 1], [-1, 1, 1], [1, -1, -1]]) * reach
-        distance = fitting_distance(corners, target, _FOVY, _ASPECT)
+        distance = fitting_distance(corners, target, _FOVY, _ASPECT, _VIEWPOINT)
         for client in self._server.get_clients().values():
             with client.atomic():
-                client.camera.position = target + distance * VIEWPOINT
+                client.camera.position = target + distance * _VIEWPOINT
                 client.camera.look_at = target
 
     # -- what stands still -------------------------------------------------------------------------
@@ -157,7 +161,7 @@ class Scene:
 
     def _plain_tiles(self) -> np.ndarray:
         pale = [
-            [round(255 - 0.14 * (255 - part)) for part in colour_of(player, lane)]
+            [round(255 - 0.24 * (255 - part)) for part in colour_of(player, lane)]
             for lane, player in enumerate(self._players)
         ]
         return np.repeat(np.array(pale, np.uint8), self._num, axis=0)
@@ -166,8 +170,8 @@ class Scene:
         labels = []
         for lane, player in enumerate(self._players):
             middle = self.grid.middle[lane]
-            back = float(middle[:, 1].max()) + 0.62 * self.grid.cell[1]
-            at = (float(middle[:, 0].mean()), back, float(middle[0, 2]))
+            front = float(middle[:, 1].min()) - 0.6 * self.grid.cell[1]
+            at = (float(middle[:, 0].mean()), front, float(middle[0, 2]))
             labels.append(
                 self._keep(self._server.scene.add_label(f"/lane_{lane}", player, position=at))
             )
@@ -176,9 +180,9 @@ class Scene:
     def _aim_camera(self) -> None:
         corners = self.grid.corners
         target = corners.mean(axis=0)
-        distance = fitting_distance(corners, target, _FOVY, _ASPECT)
+        distance = fitting_distance(corners, target, _FOVY, _ASPECT, _VIEWPOINT)
         camera = self._server.initial_camera
-        camera.position = tuple(target + distance * VIEWPOINT)
+        camera.position = tuple(target + distance * _VIEWPOINT)
         camera.look_at = tuple(target)
         camera.fov = float(np.radians(_FOVY))
         camera.up = (0.0, 0.0, 1.0)

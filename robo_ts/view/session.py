@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import mujoco
 import numpy as np
 from omegaconf import OmegaConf
 
@@ -14,9 +15,11 @@ from robo_ts.env.viewing import Slider, ViewSpec, all_sliders, pinned
 from robo_ts.errors import RoboTSError, SimulationDiverged, did_you_mean
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.sim import EngineConfig, check_num_envs
+from robo_ts.view.history import History
 from robo_ts.view.lane import Lane
 from robo_ts.view.players import Offer, Player, scripted_players
 from robo_ts.view.push import push, pushable_bodies
+from robo_ts.view.rollout import Rollout
 from robo_ts.view.snapshot import Snapshot
 
 # Moments per second that plots keep.
@@ -24,7 +27,7 @@ _PLOTTED = 25.0
 USUAL = "usual"
 
 
-class Session:
+class Session(Rollout):
     """One policy, or two side by side in the same worlds.
 
     Episodes go in rounds: all worlds begin together from one seed; one that ends early stays as it
@@ -52,12 +55,13 @@ class Session:
         beside: str = "",
         engine: EngineConfig | None = None,
     ) -> None:
+        self.task_name = offer.task
         self.offer, self.num_envs, self.seed = offer, check_num_envs(num_envs), seed
         self.task = get_task(offer.task)
         self.view = self.task.view() if self.task.view is not None else ViewSpec()
         self._engine = engine or EngineConfig(threads=1)
         self._base = offer.config if offer.config is not None else self.task.config()
-        self.condition, self.parameters = USUAL, dict[str, float]()
+        self.condition, self.parameters = USUAL, {}
         offer.players |= {
             name: one
             for name, one in scripted_players(self.task, self.view).items()
@@ -68,12 +72,23 @@ class Session:
         first = player or next(iter(offer.players))
         self._build([first, *([beside] if beside else [])])
 
+    can_record = True
+
+    @property
+    def model(self) -> mujoco.MjModel:  # type: ignore[override]
+        """The model of all worlds."""
+        return self.lanes[0].env.sim.model
+
     # -- who acts ----------------------------------------------------------------------------------
 
     @property
     def players(self) -> list[str]:
         """Names of the policies that act, the first lane's first."""
         return [lane.player.name for lane in self.lanes]
+
+    def choices(self) -> list[str]:
+        """Names of the policies that can act."""
+        return list(self.offer.players)
 
     def swap(self, lane: int, name: str) -> None:
         """Let another policy take over a lane in flight.
@@ -129,21 +144,11 @@ class Session:
             lane.episodes = lane.successes = 0
         self._begin(self.seed if seed is None else seed)
 
-    def select(self, world: int) -> None:
-        """Choose the world that is looked at closely.
-
-        Raises:
-            RoboTSError: when there is none of that number.
-        """
-        if not 0 <= world < self.num_envs:
-            raise RoboTSError(f"a world from 0 to {self.num_envs - 1}", str(world), "choose one")
-        self.world = world
-
     # -- physics -----------------------------------------------------------------------------------
 
     def bodies(self) -> list[str]:
         """Names of the bodies that can be pushed."""
-        return pushable_bodies(self.view, self.lanes[0].env.sim.model)
+        return pushable_bodies(self.view, self.model)
 
     def push(
         self, velocity: Sequence[float], worlds: Sequence[int] | None = None, body: str = ""
@@ -228,6 +233,18 @@ class Session:
     def action_names(self) -> list[str]:
         """Names of the actions, in order."""
         return list(self.lanes[0].env.action_contract()["names"])
+
+    def histories(self) -> list[History]:
+        """What plots show, one per lane."""
+        return [lane.history for lane in self.lanes]
+
+    def measured(self) -> list[set[str]]:
+        """What else the histories keep, per lane."""
+        return [lane.measured() for lane in self.lanes]
+
+    def reward_names(self) -> list[str]:
+        """Names under which the first history keeps the reward's terms."""
+        return self.lanes[0].reward_names()
 
     def close(self) -> None:
         """Free the simulations."""

@@ -54,7 +54,7 @@ class Shown:
     def rebuild(self, grid: Grid) -> None:
         """Draw everything anew that depends on who acts and in which worlds."""
         session, server = self._session, self._page.server
-        model = session.lanes[0].env.sim.model
+        model = session.model
         if self._scene is not None:
             self._scene.remove()
         root = model.body(session.bodies()[0]).id if session.bodies() else min(1, model.nbody - 1)
@@ -62,8 +62,9 @@ class Shown:
         self._scene.on_click(lambda world: self._page.ask(lambda: session.select(world)))
         if self._charts is not None:
             self._charts.remove()
-        with self._plots:
-            self._charts = Charts(server, session)
+        if session.histories():
+            with self._plots:
+                self._charts = Charts(server, session)
 
     def begin(self) -> None:
         """A new round."""

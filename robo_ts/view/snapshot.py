@@ -71,7 +71,7 @@ class WorldView:
         reference: what the teacher would do; None where there is no teacher.
         memory: norm of the policy's memory; None where it has none.
         reward: of the last step.
-        metrics: of the episode so far, by name.
+        metrics: of the episode so far, by name; some are yes or no.
         outcome: what has become of the episode, in words.
     """
 

@@ -54,8 +54,8 @@ def open_sources(words: Sequence[str], open_run: OpenRun | None = None) -> Offer
             raise RoboTSError(
                 f"policies of one task, {first.task!r}", f"{word} of {one.task!r}", "leave it out"
             )
-        players |= {name: player for name, player in _renamed(one, word).items()}
-    looks = [(one, word) for one, word in zip(found, words, strict=True)]
+        players |= _renamed(one, word)
+    looks = list(zip(found, words, strict=True))
     return Offer(first.task, first.config, players, lambda: _newest_of(looks, players))
 
 

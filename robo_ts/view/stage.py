@@ -166,7 +166,7 @@ class Stage:
         spec.stat.extent, spec.stat.center = reach, grid.centre
         spec.worldbody.add_light(
             type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-            pos=grid.centre + [-0.15 * reach, -0.2 * reach, reach],
+            pos=grid.centre + reach * np.array([-0.15, -0.2, 1.0]),
             dir=[0.15, 0.2, -1.0],
             diffuse=[0.36] * 3,
             specular=[0.1] * 3,
@@ -207,9 +207,7 @@ class Stage:
                 _add_mark(spec, mujoco.mjtGeom.mjGEOM_BOX, 0.6 * size * share, rgba)
 
 
-def _add_mark(
-    spec: mujoco.MjSpec, kind: mujoco.mjtGeom, size: float, rgba: list[float]
-) -> None:
+def _add_mark(spec: mujoco.MjSpec, kind: mujoco.mjtGeom, size: float, rgba: list[float]) -> None:
     spec.worldbody.add_body(mocap=True).add_geom(type=kind, size=[size, size, size], rgba=rgba)
 
 
@@ -291,5 +289,3 @@ def _looking(eye: np.ndarray, target: np.ndarray) -> np.ndarray:
     quaternion = np.zeros(4)
     mujoco.mju_mat2Quat(quaternion, np.stack([right, up, -forward], axis=1).ravel())
     return quaternion
-
-

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from robo_ts.env.viewing import Slider
+from robo_ts.view.panels import note
 
 if TYPE_CHECKING:
     from robo_ts.view.page import Page
@@ -40,15 +41,20 @@ class Steering:
         self._gui.main_panel.set_width(330)
         with self._gui.add_folder("Play"):
             self._add_play()
-        with self._gui.add_folder("Who acts"):
-            self._add_players()
-        with self._gui.add_folder("Push"):
-            self._add_push()
+        self._record: Any = None
+        self._player: Any = None
+        if self._session.choices():
+            with self._gui.add_folder("Who acts"):
+                self._add_players()
+        if self._session.bodies():
+            with self._gui.add_folder("Push"):
+                self._add_push()
         if self._session.sliders() or len(self._session.conditions()) > 1:
             with self._gui.add_folder("Physics"):
                 self._add_physics()
-        with self._gui.add_folder("Clip"):
-            self._add_clip()
+        if self._session.can_record:
+            with self._gui.add_folder("Clip"):
+                self._add_clip()
 
     def follow(self) -> None:
         """Bring the widgets in line with the session, which may have changed by itself."""
@@ -61,21 +67,31 @@ class Steering:
                 self._world.value = session.world
         finally:
             self._following = False
-        paused = self._page.clock.paused
-        self._pause.label = "Run" if paused else "Pause"
-        text, bad = self._page.recording.news()
-        if text:
-            from robo_ts.view.panels import note
+        self._show_pause()
+        if self._record is not None:
+            self._tell_of_clips()
 
+    def _show_pause(self) -> None:
+        label = "Run" if self._page.clock.paused else "Pause"
+        if self._pause.label != label:
+            self._pause.label = label
+
+    def _tell_of_clips(self) -> None:
+        recording = self._page.recording
+        label = "Stop and save" if recording.running else "Record"
+        if self._record.label != label:
+            self._record.label = label
+        text, bad = recording.news()
+        if text:
             self._clip_note.content = note(text, bad)
-            for path in self._page.recording.finished():
-                for client in self._page.server.get_clients().values():
-                    client.send_file_download(path.name, path.read_bytes())
+        for path in recording.finished():
+            for client in self._page.server.get_clients().values():
+                client.send_file_download(path.name, path.read_bytes())
 
     def offer_players(self) -> None:
         """The policies there are now."""
-        names = list(self._session.offer.players)
-        if tuple(self._player.options) != tuple(names):
+        names = self._session.choices()
+        if self._player is not None and tuple(self._player.options) != tuple(names):
             self._player.options = names
             self._beside.options = [NOBODY, *names]
 
@@ -116,13 +132,11 @@ class Steering:
 
     def _add_players(self) -> None:
         page, session = self._page, self._session
-        names = list(session.offer.players)
+        names = session.choices()
         beside = session.players[1] if len(session.players) > 1 else NOBODY
-        self._player = self._gui.add_dropdown("Policy", names, session.players[0])
-        self._player.on_update(
-            lambda event: page.ask(lambda: self._swap(str(event.target.value)))
-        )
-        self._beside = self._gui.add_dropdown("Beside it", [NOBODY, *names], beside)
+        self._player = self._gui.add_dropdown("Policy", names, initial_value=session.players[0])
+        self._player.on_update(lambda event: page.ask(lambda: self._swap(str(event.target.value))))
+        self._beside = self._gui.add_dropdown("Beside it", [NOBODY, *names], initial_value=beside)
         self._beside.on_update(
             lambda event: page.ask(lambda: self._set_beside(str(event.target.value)))
         )
@@ -130,10 +144,7 @@ class Steering:
     def _add_push(self) -> None:
         page, session = self._page, self._session
         bodies = session.bodies()
-        if not bodies:
-            self._gui.add_markdown("Nothing here can be pushed.")
-            return
-        body = self._gui.add_dropdown("Body", bodies, bodies[0]) if len(bodies) > 1 else None
+        body = self._gui.add_dropdown("Body", bodies) if len(bodies) > 1 else None
         way = self._gui.add_dropdown("Direction", list(_DIRECTIONS))
         strong = 3.0 * session.view.push_speed
         speed = self._gui.add_slider(
@@ -196,6 +207,7 @@ class Steering:
 
     def _toggle(self) -> None:
         self._page.clock.paused = not self._page.clock.paused
+        self._show_pause()
 
     def _move(self, what: str) -> None:
         if what == "Step":
@@ -242,8 +254,6 @@ class Steering:
         self._tell_pinned()
 
     def _tell_pinned(self) -> None:
-        from robo_ts.view.panels import note
-
         session = self._session
         units = {s.path: s for s in session.sliders()}
         said = [
@@ -259,4 +269,3 @@ class Steering:
             recording.stop()
         else:
             recording.start()
-        self._record.label = "Stop and save" if recording.running else "Record"

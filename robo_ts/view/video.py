@@ -151,8 +151,9 @@ def _encode(
     pictures: _Pictures,
     progress: Callable[[int], None] | None,
 ) -> None:
-    import av
     from fractions import Fraction
+
+    import av
 
     rate = Fraction(clip.fps).limit_denominator(1000)
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:

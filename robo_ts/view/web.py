@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import socket
+from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
 from robo_ts.errors import RoboTSError
@@ -37,14 +39,21 @@ def open_server(port: int = 0, label: str = "robo_ts") -> viser.ViserServer:
     chosen = port or _free_port()
     _check_free(chosen)
     os.environ.pop("_VISER_PORT_OVERRIDE", None)  # the port is the one we say
-    server = viser.ViserServer(host=HOST, port=chosen, label=label, verbose=False)
+    with redirect_stdout(io.StringIO()):  # it greets even when it is told not to
+        server = viser.ViserServer(host=HOST, port=chosen, label=label, verbose=False)
     if server.get_port() != chosen:  # viser takes the next free one when a port is taken
-        server.stop()
+        close_server(server)
         raise _taken(chosen)
     server.gui.configure_theme(
         show_logo=False, show_share_button=False, brand_color=(41, 101, 204), dark_mode=False
     )
     return server
+
+
+def close_server(server: viser.ViserServer) -> None:
+    """Stop the page's server."""
+    with redirect_stdout(io.StringIO()):
+        server.stop()
 
 
 def _free_port() -> int:

@@ -22,7 +22,7 @@ def view() -> ViewSpec:
         spacing=(1.3, 1.3),
         floor=-0.75,
         pushable=("drone",),
-        push_speed=1.5,
+        push_speed=1.0,
         sliders=_SLIDERS,
         scale=_scale,
         markers=_reference,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import mujoco
 import numpy as np
 import torch
@@ -57,8 +59,7 @@ class Lane:
         if self.looker is not None:
             self.looker.begin(num)
         self.ended = np.zeros(num, dtype=np.int8)
-        self._outcome = ["running"] * num
-        self._metrics: dict[str, np.ndarray] = {}
+        self._final: dict[int, WorldView] = {}
         self._reward = np.zeros(num)
         self._action = self._reference = self._seen = None
         self._shown = self._look()
@@ -85,9 +86,8 @@ class Lane:
             self.looker.clear(step.done)
         self.obs, self._action, self._seen = step.obs, action, seen
         self._reward = step.reward.cpu().numpy()
-        ids = step.info["final_ids"]
-        if ids.numel():
-            self._note_ends(ids.cpu().numpy(), step.info["episode"])
+        if step.info["final_ids"].numel():
+            self._note_ends(step.info)
         self._steps += 1
         if self._steps % self._stride == 0:
             self._keep()
@@ -125,17 +125,35 @@ class Lane:
         return self.env.sim.world(world)[0]
 
     def world_view(self, world: int) -> WorldView:
-        """One world now."""
-        memory, running = memory_of(self.actor), self.ended[world] == RUNNING
+        """One world now, or as it ended."""
+        if world in self._final:
+            return self._final[world]
+        memory = memory_of(self.actor)
+        return self._world_view(
+            world,
+            self.obs[world],
+            {name: value[world].item() for name, value in self.env.evaluate().items()},
+            "running",
+            float(_norm(memory)[world]) if memory else None,
+        )
+
+    def _world_view(
+        self,
+        world: int,
+        obs: TensorDict,
+        metrics: dict[str, float],
+        outcome: str,
+        memory: float | None = None,
+    ) -> WorldView:
         return WorldView(
-            terms=self._terms(world),
-            images=self.images(world),
+            terms=self._terms(obs),
+            images=self._pictures(obs),
             action=_row(self._action, world),
             reference=_row(self._teachers_action(), world),
-            memory=float(_norm(memory)[world]) if memory and running else None,
+            memory=memory,
             reward=float(self._reward[world]),
-            metrics=self._world_metrics(world),
-            outcome=self._outcome[world],
+            metrics=metrics,
+            outcome=outcome,
         )
 
     def measured(self) -> set[str]:
@@ -153,9 +171,12 @@ class Lane:
 
     def images(self, world: int) -> dict[str, np.ndarray]:
         """What the task's cameras see in one world, by group, ``(height, width, 3)`` uint8."""
-        return {
-            name: as_picture(self.obs[name][world].cpu().numpy()) for name in self.env.spec.images()
-        }
+        return (
+            self._final[world].images if world in self._final else self._pictures(self.obs[world])
+        )
+
+    def _pictures(self, obs: TensorDict) -> dict[str, np.ndarray]:
+        return {name: as_picture(obs[name].cpu().numpy()) for name in self.env.spec.images()}
 
     # -- internals ---------------------------------------------------------------------------------
 
@@ -206,22 +227,21 @@ class Lane:
         for name, value in self._look().items():
             self._shown[name][running] = value[running]
 
-    def _note_ends(self, ids: np.ndarray, episode: dict[str, Tensor]) -> None:
-        first = self.ended[ids] == RUNNING
-        success = episode["success"].cpu().numpy()[first]
-        failure = episode["failure"].cpu().numpy()[first]
-        new = ids[first]
-        self.ended[new] = np.where(success, SUCCEEDED, FAILED)
-        self.episodes += len(new)
-        self.successes += int(success.sum())
-        for name, value in episode.items():
-            ended = value.cpu().numpy()[first]
-            if name not in self._metrics:
-                self._metrics[name] = np.zeros(self.env.num_envs, ended.dtype)
-            self._metrics[name][new] = ended
-        for world, good, reason in zip(new, success, failure, strict=True):
-            words = "success" if good else f"failed: {self.env.failure_names[reason]}"
-            self._outcome[world] = words
+    def _note_ends(self, info: dict[str, Any]) -> None:
+        """Keep what is to be seen of the worlds whose first episode of the round has ended."""
+        ids = info["final_ids"].cpu().numpy()
+        for row in np.flatnonzero(self.ended[ids] == RUNNING):
+            world = int(ids[row])
+            metrics = {name: value[row].item() for name, value in info["episode"].items()}
+            good = bool(metrics["success"])
+            reason = self.env.failure_names[int(metrics["failure"])]
+            outcome = "success" if good else f"failed: {reason}"
+            self._final[world] = self._world_view(
+                world, info["final_obs"][int(row)], metrics, outcome
+            )
+            self.ended[world] = SUCCEEDED if good else FAILED
+            self.episodes += 1
+            self.successes += good
 
     @torch.no_grad()
     def _remember(self) -> None:
@@ -245,12 +265,12 @@ class Lane:
         numbers["success"] = only(self.env.evaluate()["success"].float())
         self.history.add(self._steps * self.env.step_dt, numbers)
 
-    def _terms(self, world: int) -> list[TermView]:
+    def _terms(self, obs: TensorDict) -> list[TermView]:
         found = []
         for name, group in self.env.spec.items():
             if group.image:
                 continue
-            row = self.obs[name][world].cpu().numpy()
+            row = obs[name].cpu().numpy()
             for term in group.terms:
                 where = group.slices()[term.name]
                 found.append(
@@ -265,12 +285,6 @@ class Lane:
                     )
                 )
         return found
-
-    def _world_metrics(self, world: int) -> dict[str, float]:
-        """Of the episode so far, or as it ended; bools stay bools."""
-        if self.ended[world] != RUNNING and self._metrics:
-            return {name: value[world].item() for name, value in self._metrics.items()}
-        return {name: value[world].item() for name, value in self.env.evaluate().items()}
 
 
 def _row(value: Tensor | None, world: int) -> np.ndarray | None:

@@ -81,6 +81,7 @@ class Replay(Rollout):
         """One simulation step of the worlds that have not diverged yet; then all begin again."""
         if self.over:
             self.reset()
+            return
         for world in np.flatnonzero(self._ended == RUNNING):
             data = self._data[world]
             before = data.qpos.copy()

@@ -60,7 +60,7 @@ class Rollout(ABC):
 
     @abstractmethod
     def step(self) -> None:
-        """One control step of all worlds; when all is over, they begin anew."""
+        """One control step of all worlds; when all is over, they only begin anew."""
 
     @abstractmethod
     def reset(self, seed: int | None = None) -> None:

@@ -123,13 +123,14 @@ class Session(Rollout):
         return all(lane.over for lane in self.lanes)
 
     def step(self) -> None:
-        """One control step of all worlds; the next round begins where this one is over.
+        """One control step of all worlds; where the round is over, the start of the next one.
 
         Raises:
             SimulationDiverged: when a world became non-finite; begin anew with :meth:`reset`.
         """
         if self.over:
             self._begin(self.seed + 1)
+            return
         try:
             for lane in self.lanes:
                 lane.step()

@@ -79,6 +79,10 @@ class Stage:
         ]
         self._tile_rgba = self.model.geom_rgba[self._tile_ids].copy()
 
+    def which(self, lane: int, world: int, body: int) -> int:
+        """The mocap body that stands for a body of a world."""
+        return self._plan.index((lane, world, body))
+
     def fits(self, moment: Moment) -> bool:
         """Whether bodies are as large as they were built."""
         return moment.seed == self._seed

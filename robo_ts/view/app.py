@@ -44,9 +44,12 @@ def open_session(words: Sequence[str], options: ViewOptions, open_run: OpenRun |
     Raises:
         RoboTSError: for words that name nothing, and options that do not fit.
     """
+    import torch
+
     from robo_ts.view.replay import Replay
     from robo_ts.view.session import Session
 
+    torch.set_num_threads(1)  # small networks; the other cores draw and serve
     paths = [Path(word) for word in words]
     if any(is_dump(path) for path in paths):
         if len(paths) > 1:

@@ -44,7 +44,7 @@ class Page:
     def __init__(self, session: Rollout, server: viser.ViserServer, clips: Path) -> None:
         self.session, self.server = session, server
         self.clock = Clock(session.step_dt)
-        self.updates = 0
+        self.updates = self.steps = 0
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._latest: dict[str, Callable[[], None]] = {}
         self._waits = 0.0
@@ -144,6 +144,7 @@ class Page:
         for _ in range(self.clock.due(min(passed, 0.25))):
             try:
                 self.session.step()
+                self.steps += 1
             except SimulationDiverged as error:
                 self.clock.paused = True
                 self.say(f"a world diverged; look at it with: robo-ts view {error.dump}", bad=True)

@@ -36,7 +36,7 @@ def open_server(port: int = 0, label: str = "robo_ts") -> viser.ViserServer:
             "pip install 'robo_ts[viewer]' (in a checkout: pip install -c constraints.txt -e "
             "'.[viewer]')",
         ) from error
-    chosen = port or _free_port()
+    chosen = port or free_port()
     _check_free(chosen)
     os.environ.pop("_VISER_PORT_OVERRIDE", None)  # the port is the one we say
     with redirect_stdout(io.StringIO()):  # it greets even when it is told not to
@@ -56,7 +56,8 @@ def close_server(server: viser.ViserServer) -> None:
         server.stop()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

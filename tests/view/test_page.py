@@ -160,7 +160,7 @@ def _listening(pid: int) -> set[tuple[str, int]]:
     """Addresses and ports a process listens on, from Linux's own tables."""
     sockets = set()
     for entry in Path(f"/proc/{pid}/fd").iterdir():
-        target = os.readlink(entry) if entry.is_symlink() else ""
+        target = str(entry.readlink()) if entry.is_symlink() else ""
         if target.startswith("socket:["):
             sockets.add(target[8:-1])
     found = set()

@@ -66,8 +66,7 @@ class Stage:
         self._poses = [Poses(clip.model, num) for _ in range(lanes)]
         self._marks = clip.moments[0].states[0]["markers"].shape[1]
         self._path: deque[np.ndarray] = deque(maxlen=_DOTS * _DOT_EVERY)
-        self._seed = clip.moments[0].seed
-        scale = np.stack([state["scale"] for state in clip.moments[0].states])
+        self._scale = scale = _scale(clip.moments[0])
         self._plan: list[tuple[int, int, int]] = []
         self.model = self._build(scale)
         self.data = mujoco.MjData(self.model)
@@ -85,7 +84,7 @@ class Stage:
 
     def fits(self, moment: Moment) -> bool:
         """Whether bodies are as large as they were built."""
-        return moment.seed == self._seed
+        return np.array_equal(_scale(moment), self._scale)
 
     def set(self, moment: Moment) -> None:
         """Put everything where it was."""
@@ -213,6 +212,11 @@ class Stage:
 
 def _add_mark(spec: mujoco.MjSpec, kind: mujoco.mjtGeom, size: float, rgba: list[float]) -> None:
     spec.worldbody.add_body(mocap=True).add_geom(type=kind, size=[size, size, size], rgba=rgba)
+
+
+def _scale(moment: Moment) -> np.ndarray:
+    """How large bodies are drawn, ``(lanes, num)``."""
+    return np.stack([state["scale"] for state in moment.states])
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ class Steering:
         )
         self._episode.on_update(
             lambda event: self._unless_following(
-                "seed", lambda: self._restart(int(event.target.value))
+                "seed", lambda: self._restart_with(int(event.target.value))
             )
         )
         self._world = None
@@ -214,6 +214,10 @@ class Steering:
             self._page.clock.step_once()
         else:
             self._restart(self._session.seed + (what == "Next"))
+
+    def _restart_with(self, seed: int) -> None:
+        if seed != self._session.seed:  # else the widget only followed the session
+            self._restart(seed)
 
     def _restart(self, seed: int) -> None:
         self._session.reset(seed)

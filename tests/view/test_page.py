@@ -77,7 +77,21 @@ def step(page: Page) -> int:
     return int(page.locator("[data-step]").first.inner_text())
 
 
-def pause(page: Page) -> None:
+def settled(read: Callable[[], float]) -> float:
+    """A number once it stands still: what was on its way to the page has arrived."""
+    deadline, last = time.monotonic() + PATIENCE / 1000, read()
+    while time.monotonic() < deadline:
+        time.sleep(1.0)
+        now = read()
+        if now == last:
+            return now
+        last = now
+    raise AssertionError("it never stands still")
+
+
+def pause_at_the_start(page: Page) -> None:
+    """So that the episode does not end meanwhile."""
+    page.get_by_text("Again", exact=True).click()
     page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("button", name="Run", exact=True).wait_for()
 
@@ -99,10 +113,9 @@ def test_a_rollout_moves(visitor: Page):
 
 
 def test_pausing_stops_it_and_a_step_is_one_step(visitor: Page):
-    pause(visitor)
-    time.sleep(1.0)  # what was on its way arrives
-    stopped = step(visitor)
-    time.sleep(1.0)
+    pause_at_the_start(visitor)
+    stopped = int(settled(lambda: step(visitor)))
+    time.sleep(2.0)
     assert step(visitor) == stopped
     visitor.get_by_text("Step", exact=True).click()
     assert until(lambda: step(visitor) == stopped + 1)
@@ -120,13 +133,11 @@ def test_switching_the_policy_changes_who_is_shown(visitor: Page):
 
 
 def test_a_push_is_seen_in_the_state(visitor: Page):
-    visitor.get_by_text("Again", exact=True).click()
-    pause(visitor)
+    pause_at_the_start(visitor)
     visitor.get_by_text("Sees", exact=True).click()
     term = visitor.locator("[data-term=velocity_error]")
     term.wait_for()
-    time.sleep(1.0)
-    before = float(term.inner_text().split()[2])
+    before = settled(lambda: float(term.inner_text().split()[2]))
     choose(visitor, "any side", "up")
     visitor.get_by_text("This world", exact=True).click()
     time.sleep(0.5)

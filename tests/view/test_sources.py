@@ -3,6 +3,7 @@
 import os
 import shutil
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 import yaml
 
 from robo_ts.errors import RoboTSError
-from robo_ts.pipeline.config import compose_run
+from robo_ts.pipeline.config import Run, compose_run
 from robo_ts.pipeline.unfinished import open_run
 from robo_ts.policies import PolicyBundle
 from robo_ts.view.session import Session
@@ -104,11 +105,16 @@ def test_a_bundle_that_is_written_anew_is_noticed(tmp_path: Path):
 # -- a run that is still training ------------------------------------------------------------------
 
 
+@cache
+def smoke() -> Run:
+    """The settings of a small run."""
+    return compose_run(["task=quadrotor", "recipe=smoke"])
+
+
 @pytest.fixture
 def training(tmp_path: Path) -> Path:
     """A run whose teacher is finished and whose student has a checkpoint."""
-    run = compose_run(["task=quadrotor", "recipe=smoke", f"run_dir={tmp_path / 'run'}"])
-    folder = run.run_dir
+    run, folder = smoke(), tmp_path / "run"
     shutil.copytree(ARTIFACTS / "teacher", folder / "teacher" / "bundle")
     settings = {**run.to_dict(), "digest": run.digest()}
     (folder / "config.yaml").write_text(yaml.safe_dump(settings, sort_keys=False))
@@ -118,10 +124,9 @@ def training(tmp_path: Path) -> Path:
 
 def save_checkpoint(folder: Path, iteration: int, bias: float) -> None:
     """As the distiller writes it: a student that always does the same."""
-    run = compose_run(["task=quadrotor", "recipe=smoke"])
     teacher = PolicyBundle.load(folder / "teacher" / "bundle").policy
     spec = PolicyBundle.load(ARTIFACTS / "student").policy.spec
-    student = run.config.student.build(spec, teacher, 4)
+    student = smoke().config.student.build(spec, teacher, 4)
     with torch.no_grad():
         student.head.bias.fill_(bias)
         student.head.weight.zero_()

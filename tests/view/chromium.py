@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 # The machine may be busy, and draws in software.
@@ -15,13 +15,8 @@ PATIENCE = 180_000
 
 
 @contextmanager
-def browser_page(url: str, asked: list[str] | None = None) -> Iterator[Page]:
-    """The page in headless Chromium; skips the test where there is none.
-
-    Args:
-        url: of the page.
-        asked: receives every address the page asks for.
-    """
+def headless_chromium() -> Iterator[Browser]:
+    """The browser; skips the test where there is none."""
     found = next((path for name in _NAMES if (path := shutil.which(name))), None)
     if found is None:
         pytest.skip("no Chromium on this machine: apt-get install chromium")
@@ -31,11 +26,22 @@ def browser_page(url: str, asked: list[str] | None = None) -> Iterator[Page]:
             args=["--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader"],
             timeout=PATIENCE,
         )
-        page = browser.new_page(viewport={"width": 1100, "height": 800})
-        page.set_default_timeout(PATIENCE)
-        if asked is not None:
-            page.on("request", lambda request: asked.append(request.url))
-            page.on("websocket", lambda socket: asked.append(socket.url))
-        page.goto(url, timeout=PATIENCE)
-        yield page
+        yield browser
         browser.close()
+
+
+def visit(browser: Browser, url: str, asked: list[str] | None = None) -> Page:
+    """A page in the browser.
+
+    Args:
+        browser: the browser.
+        url: of the page.
+        asked: receives every address the page asks for.
+    """
+    page = browser.new_page(viewport={"width": 1100, "height": 800})
+    page.set_default_timeout(PATIENCE)
+    if asked is not None:
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("websocket", lambda socket: asked.append(socket.url))
+    page.goto(url, timeout=PATIENCE)
+    return page

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 from robo_ts.view.page import Page as View
 from robo_ts.view.session import Session
 from robo_ts.view.web import close_server, open_server
-from tests.view.chromium import PATIENCE, browser_page
+from tests.view.chromium import PATIENCE, headless_chromium, visit
 from tests.view.parts import cart_offer
 
 ROOT = Path(__file__).parents[2]
@@ -56,11 +56,18 @@ def served() -> Iterator[Served]:
 
 
 @pytest.fixture(scope="module")
-def visitor(served: Served) -> Iterator[Page]:
+def browser() -> Iterator[Browser]:
+    """One browser for all tests."""
+    with headless_chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def visitor(served: Served, browser: Browser) -> Page:
     """One visitor, who stays for all tests."""
-    with browser_page(served.url, served.asked) as page:
-        page.get_by_text(re.compile(r"step \d+")).first.wait_for()
-        yield page
+    page = visit(browser, served.url, served.asked)
+    page.get_by_text(re.compile(r"step \d+")).first.wait_for()
+    return page
 
 
 def until(holds: Callable[[], bool]) -> bool:
@@ -203,13 +210,15 @@ def with_camera(cart: None, tmp_path: Path) -> Iterator[tuple[View, str]]:
     close_server(server)
 
 
-def test_the_students_camera_image_is_shown_and_not_blank(with_camera: tuple[View, str]):
-    with browser_page(with_camera[1]) as page:
-        page.get_by_text("Sees", exact=True).click()
-        page.get_by_text("eye, 8 × 6").wait_for()
-        image = page.locator("img[src^=blob], img[src^=data]").first
-        image.wait_for()
-        assert until(lambda: len(set(_brightness(image))) > 1)
+def test_the_students_camera_image_is_shown_and_not_blank(
+    with_camera: tuple[View, str], browser: Browser
+):
+    page = visit(browser, with_camera[1])
+    page.get_by_text("Sees", exact=True).click()
+    page.get_by_text("eye, 8 × 6").wait_for()
+    image = page.locator("img[src^=blob], img[src^=data]").first
+    image.wait_for()
+    assert until(lambda: len(set(_brightness(image))) > 1)
 
 
 def _brightness(image: Any) -> list[int]:

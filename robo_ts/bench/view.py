@@ -34,7 +34,8 @@ def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str,
     Returns:
         ``seconds_to_answer`` and ``seconds_to_show`` of a fresh ``robo-ts view quadrotor`` (the
         least of three starts; all of them beside it), and per case ``updates_per_s``,
-        ``steps_per_s`` and ``bytes_per_s`` to one visitor.
+        ``cpu_ms_per_update`` (of all threads, the visitor's included), ``steps_per_s`` and
+        ``bytes_per_s`` to one visitor.
     """
     import torch
 
@@ -100,11 +101,12 @@ def _updates(seed: int, beside: str) -> dict[str, float]:
     try:
         page.run(2.0)  # the visitor arrives, caches fill
         before, received, stepped = page.updates, visitor.received, page.steps
-        begun = time.monotonic()
+        begun, worked = time.monotonic(), time.process_time()
         page.run(_SECONDS)
-        seconds = time.monotonic() - begun
+        seconds, worked = time.monotonic() - begun, time.process_time() - worked
         return {
             "updates_per_s": (page.updates - before) / seconds,
+            "cpu_ms_per_update": 1000.0 * worked / max(1, page.updates - before),
             "steps_per_s": (page.steps - stepped) / seconds,
             "bytes_per_s": (visitor.received - received) / seconds,
         }
@@ -151,12 +153,13 @@ def print_view(figures: dict[str, Any]) -> None:
         caption=f"answers after {figures['seconds_to_answer']:.1f} s, shows worlds after "
         f"{figures['seconds_to_show']:.1f} s; {where['cpu']}, {where['cores']} cores",
     )
-    for column in ("", "updates/s", "control steps/s", "kB/s to a visitor"):
+    for column in ("", "updates/s", "CPU ms/update", "control steps/s", "kB/s to a visitor"):
         table.add_column(column, justify="right" if column else "left")
     for name, row in figures["updates"].items():
         table.add_row(
             name,
             f"{row['updates_per_s']:.1f}",
+            f"{row['cpu_ms_per_update']:.1f}",
             f"{row['steps_per_s']:.0f}",
             f"{row['bytes_per_s'] / 1000.0:.0f}",
         )

@@ -52,8 +52,8 @@ class Scene:
         server.scene.set_up_direction("+z")
         server.scene.configure_default_lights(enabled=False)
         server.scene.configure_environment_map(None)
-        server.scene.add_light_ambient("/ambient", intensity=1.9)
-        server.scene.add_light_directional("/sun", intensity=1.4, position=(-2.0, -3.0, 6.0))
+        server.scene.add_light_ambient("/ambient", intensity=2.6)
+        server.scene.add_light_directional("/sun", intensity=1.2, position=(-2.0, -3.0, 6.0))
         self._handles: list[Any] = []
         self._bodies = self._add_bodies(model)
         self._tiles = self._add_tiles()
@@ -161,7 +161,7 @@ class Scene:
 
     def _plain_tiles(self) -> np.ndarray:
         pale = [
-            [round(255 - 0.24 * (255 - part)) for part in colour_of(player, lane)]
+            [round(255 - 0.36 * (255 - part)) for part in colour_of(player, lane)]
             for lane, player in enumerate(self._players)
         ]
         return np.repeat(np.array(pale, np.uint8), self._num, axis=0)

@@ -12,7 +12,7 @@ from robo_ts.view.panels import note
 if TYPE_CHECKING:
     from robo_ts.view.page import Page
 
-_SPEEDS = {"⅛": 0.125, "¼": 0.25, "½": 0.5, "1×": 1.0, "2×": 2.0, "4×": 4.0}
+_SPEEDS = {"¼": 0.25, "½": 0.5, "1×": 1.0, "2×": 2.0, "4×": 4.0}
 _DIRECTIONS = {
     "any side": None,
     "+x": (1.0, 0.0, 0.0),
@@ -164,7 +164,9 @@ class Steering:
         page, session = self._page, self._session
         conditions = session.conditions()
         if len(conditions) > 1:
-            choice = self._gui.add_dropdown("Conditions", list(conditions))
+            choice = self._gui.add_dropdown(
+                "Conditions", list(conditions), initial_value=session.condition
+            )
             choice.hint = "the task's trials"
             choice.on_update(
                 lambda event: page.ask(lambda: self._set_condition(str(event.target.value)))

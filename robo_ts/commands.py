@@ -1,4 +1,4 @@
-"""The verbs that look at what is there: doctor, explain, compare, report, completion."""
+"""The verbs that look at what is there: view, video, doctor, explain, probe, compare, report."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from robo_ts import completion
+from robo_ts import completion, watching
 from robo_ts.errors import RoboTSError
 
 TEXTS = {
+    **watching.TEXTS,
     "doctor": "find what is wrong with a task, a policy, a pair, a run or this machine",
     "explain": "where a student loses its teacher's success, and what to try",
     "probe": "what a student's memory knows, against time",
@@ -18,6 +19,7 @@ TEXTS = {
     "completion": "print what makes a shell complete robo-ts",
 }
 EXAMPLES = {
+    **watching.EXAMPLES,
     "doctor": (
         "robo-ts doctor quadrotor                  # the task, as chance finds it",
         "robo-ts doctor runs/a                     # teacher, student, log, export of a run",
@@ -45,6 +47,8 @@ EXAMPLES = {
 def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
     """What may follow one of these verbs."""
     {
+        "view": watching.add_view,
+        "video": watching.add_video,
         "doctor": _add_doctor,
         "explain": _add_explain,
         "probe": _add_probe,
@@ -57,6 +61,8 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
 def run(words: argparse.Namespace) -> int:
     """Carry out one of these verbs; the exit status."""
     return {
+        "view": watching.watch,
+        "video": watching.watch,
         "doctor": _doctor,
         "explain": _explain,
         "probe": _probe,

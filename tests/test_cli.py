@@ -1,6 +1,7 @@
 """The command line's front door."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,7 +44,8 @@ def test_version_is_the_packages():
 
 
 VERBS = (
-    "pipeline teach distill evaluate export bench trials doctor explain compare report completion"
+    "pipeline teach distill evaluate export bench trials view video doctor explain probe compare "
+    "report completion"
 )
 
 
@@ -126,3 +128,32 @@ def test_completion_prints_what_a_shell_runs(capsys: pytest.CaptureFixture):
         assert "robo-ts" in capsys.readouterr().out
     assert main(["completion", "powershell"]) == 2
     assert "a shell" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["view", "video"])
+def test_watching_shows_examples_and_names_what_is_not_there(
+    verb: str, capsys: pytest.CaptureFixture
+):
+    with pytest.raises(SystemExit):
+        main([verb, "--help"])
+    assert f"robo-ts {verb} quadrotor --beside teacher" in capsys.readouterr().out
+    assert main([verb, "quadrotr"]) == 2
+    assert "did you mean quadrotor?" in capsys.readouterr().err
+
+
+def test_a_taken_port_and_a_bad_size_are_named(capsys: pytest.CaptureFixture):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        assert main(["view", "quadrotor", "--port", str(port)]) == 2
+    assert f"port {port} free" in capsys.readouterr().err
+    assert main(["video", "quadrotor", "--size", "large"]) == 2
+    assert "WIDTHxHEIGHT" in capsys.readouterr().err
+
+
+def test_an_unknown_policy_or_condition_is_named(capsys: pytest.CaptureFixture):
+    assert main(["video", "quadrotor", "--policy", "studnt"]) == 2
+    assert "student" in capsys.readouterr().err
+    assert main(["video", "quadrotor", "--condition", "eigth_5.5s"]) == 2
+    assert "eight_5.5s" in capsys.readouterr().err

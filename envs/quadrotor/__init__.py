@@ -5,6 +5,7 @@ from robo_ts.envs.quadrotor.config import DroneRanges, QuadrotorConfig
 from robo_ts.envs.quadrotor.task import Quadrotor, hover
 from robo_ts.envs.quadrotor.trials import trials
 from robo_ts.envs.quadrotor.twin import QuadrotorTwin
+from robo_ts.envs.quadrotor.view import view
 
 TASK = TaskSpec(
     name="quadrotor",
@@ -32,6 +33,7 @@ TASK = TaskSpec(
         }
     },
     error_metric="position_error_m",
+    view=view,
 )
 
 __all__ = ["TASK", "DroneRanges", "Quadrotor", "QuadrotorConfig", "QuadrotorTwin"]

@@ -42,3 +42,32 @@ def reward(
     if weights.saturation:
         total = total - weights.saturation * (action.abs() - 1.0).clamp_min(0.0).sum(dim=0)
     return weights.scale * (total - weights.termination * terminated)
+
+
+def terms(
+    weights: RewardWeights,
+    distance: Tensor,
+    velocity: Tensor,
+    speed_limit: float,
+    yaw_component: Tensor,
+    action: Tensor,
+    action_change: Tensor,
+) -> dict[str, Tensor]:
+    """The parts whose sum :func:`reward` is where no limit is broken, ``(n,)`` each.
+
+    The arguments are those of :func:`reward`.
+    """
+    yaw = 2.0 * torch.acos((1.0 - yaw_component.abs()).clamp(0.0, 1.0))
+    found = {
+        "alive": torch.full_like(distance, weights.alive),
+        "position": -weights.position * distance,
+        "yaw": -weights.yaw * yaw,
+        "action rate": -weights.action_rate * action_change,
+    }
+    if weights.speeding:
+        excess = (velocity.abs() - weights.soft_limit * speed_limit).clamp_min(0.0).sum(dim=0)
+        found["speeding"] = -weights.speeding * excess
+    if weights.saturation:
+        beyond = (action.abs() - 1.0).clamp_min(0.0).sum(dim=0)
+        found["saturation"] = -weights.saturation * beyond
+    return {name: weights.scale * value for name, value in found.items()}

@@ -45,6 +45,11 @@ SUITE: dict[str, Measurement] = {
         "robo_ts.bench.distill:run_suite",
         "robo_ts.bench.distill.report:print_distill",
     ),
+    "view": Measurement(
+        "how soon the page answers, and its updates per second",
+        "robo_ts.bench.view:run_suite",
+        "robo_ts.bench.view:print_view",
+    ),
     **{
         name: Measurement(
             text, f"robo_ts.bench.methods.suite:{name}", "robo_ts.bench.methods.suite:show_arms"

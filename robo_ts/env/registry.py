@@ -22,6 +22,7 @@ from torch import Tensor
 from robo_ts.env.base import TaskEnv
 from robo_ts.env.differentiable import DifferentiableEnv
 from robo_ts.env.trials import Trial
+from robo_ts.env.viewing import ViewSpec
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.sim import EngineConfig, check_num_envs
 from robo_ts.tasks import foreign_tasks, gym_id, task_folders
@@ -45,6 +46,7 @@ class TaskSpec:
             physics are formulas; None where they are not.
         outcomes: boolean metrics of ``evaluate()`` that are results beside success.
         trials: the conditions its policies are compared under, by name; None where there are none.
+        view: how it is shown to people; found from its model where left out.
         config_dir: for a task outside this package, its Hydra groups: ``recipe/<task>/*.yaml``
             and, where wanted, ``task/<task>.yaml``.
         perfect_sensors: changes to the settings with which sensors neither err nor lag; empty for
@@ -63,6 +65,7 @@ class TaskSpec:
     differentiable: Callable[[Any, int, int, str], DifferentiableEnv] | None = None
     outcomes: tuple[str, ...] = ()
     trials: Callable[[], dict[str, Trial]] | None = None
+    view: Callable[[], ViewSpec] | None = None
     config_dir: Path | None = None
     perfect_sensors: dict[str, Any] = field(default_factory=dict)
     error_metric: str = ""

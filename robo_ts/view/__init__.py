@@ -1,1 +1,1 @@
-"""Pictures of what happened: the run's report."""
+"""Pictures of what happened: the live page, videos, and the run's report."""

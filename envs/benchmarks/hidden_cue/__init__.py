@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.benchmarks.hidden_cue.config import HiddenCueConfig
 from robo_ts.envs.benchmarks.hidden_cue.task import HiddenCue
+from robo_ts.envs.benchmarks.hidden_cue.view import view
 
 TASK = TaskSpec(
     name="hidden_cue",
@@ -15,6 +16,7 @@ TASK = TaskSpec(
         "teacher": ["proprioception", "privileged"],
         "student": ["proprioception"],
     },
+    view=view,
 )
 
 __all__ = ["TASK", "HiddenCue", "HiddenCueConfig"]

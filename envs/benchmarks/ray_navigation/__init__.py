@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.benchmarks.ray_navigation.config import RayNavigationConfig
 from robo_ts.envs.benchmarks.ray_navigation.task import RayNavigation
+from robo_ts.envs.benchmarks.ray_navigation.view import view
 
 TASK = TaskSpec(
     name="ray_navigation",
@@ -16,6 +17,7 @@ TASK = TaskSpec(
         "student": ["state", "rays"],
     },
     bins={"posts_in_the_way": [-0.5, 0.5, 1.5, 2.5, 5.5]},
+    view=view,
 )
 
 __all__ = ["TASK", "RayNavigation", "RayNavigationConfig"]

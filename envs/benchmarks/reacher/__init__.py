@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.benchmarks.reacher.config import ReacherConfig
 from robo_ts.envs.benchmarks.reacher.task import Reacher
+from robo_ts.envs.benchmarks.reacher.view import view
 
 TASK = TaskSpec(
     name="reacher",
@@ -18,6 +19,7 @@ TASK = TaskSpec(
     bins={"start_distance_m": [0.0, 0.1, 0.2, 0.3, 0.4]},
     perfect_sensors={"sensor_noise": 0.0},
     error_metric="late_distance_m",
+    view=view,
 )
 
 __all__ = ["TASK", "Reacher", "ReacherConfig"]

@@ -1,0 +1,178 @@
+"""``robo-ts view`` and ``robo-ts video``: from the words of a command line to a page or a file."""
+
+from __future__ import annotations
+
+import contextlib
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from robo_ts.errors import RoboTSError
+from robo_ts.view.sources import OpenRun, is_dump, open_sources
+
+
+@dataclass
+class ViewOptions:
+    """How a session is shown.
+
+    Attributes:
+        num_envs: number of worlds.
+        seed: of the first episodes.
+        policy: who acts; the first when empty.
+        beside: who acts beside it; nobody when empty.
+        condition: one of the task's trials; as trained when empty.
+        port: of the page; a free one when 0.
+        clips: folder for clips recorded from the page.
+        browser: whether to open a browser.
+    """
+
+    num_envs: int = 16
+    seed: int = 0
+    policy: str = ""
+    beside: str = ""
+    condition: str = ""
+    port: int = 0
+    clips: Path = Path("runs/clips")
+    browser: bool = False
+
+
+def open_session(words: Sequence[str], options: ViewOptions, open_run: OpenRun | None) -> Any:
+    """The session that words and options name; a replay for a NaN dump.
+
+    Raises:
+        RoboTSError: for words that name nothing, and options that do not fit.
+    """
+    import torch
+
+    from robo_ts.view.replay import Replay
+    from robo_ts.view.session import Session
+
+    torch.set_num_threads(1)  # small networks; the other cores draw and serve
+    paths = [Path(word) for word in words]
+    if any(is_dump(path) for path in paths):
+        if len(paths) > 1:
+            raise RoboTSError("a NaN dump alone", " ".join(words), "give one word")
+        return Replay(paths[0])
+    offer = open_sources(words, open_run)
+    session = Session(offer, options.num_envs, options.seed, options.policy, options.beside)
+    if options.condition:
+        session.set_condition(options.condition)
+    return session
+
+
+def run_view(
+    words: Sequence[str],
+    options: ViewOptions,
+    open_run: OpenRun | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Show a page until interrupted.
+
+    Args:
+        words: what to show, see :func:`robo_ts.view.sources.open_sources`.
+        options: how.
+        open_run: opens runs that are still training.
+        seconds: stop after so many; None for never.
+
+    Raises:
+        RoboTSError: for a taken port, missing packages, and words that name nothing.
+    """
+    from robo_ts.view.web import HOST, close_server, open_server
+
+    server = open_server(options.port)
+    try:
+        session = open_session(words, options, open_run)
+        from robo_ts.view.page import Page
+
+        server.gui.set_panel_label(f"robo_ts · {session.task_name.replace('_', ' ')}")
+        page = Page(session, server, options.clips)
+        page.tick()
+        url = f"http://{HOST}:{server.get_port()}"
+        print(f"{session.task_name}: {url}  (Ctrl+C stops)", flush=True)
+        if options.browser:
+            open_browser(url)
+        page.run(seconds)
+    finally:
+        close_server(server)
+
+
+def open_browser(url: str) -> None:
+    """Open a browser on this machine.
+
+    A machine without one gets a line that says what to do instead.
+    """
+    opened = False
+    with contextlib.suppress(webbrowser.Error, OSError):
+        opened = webbrowser.open(url)
+    if not opened:
+        port = url.rpartition(":")[2]
+        print(
+            f"no browser found here: open {url} yourself; from another machine, first run "
+            f"ssh -L {port}:127.0.0.1:{port} THIS_MACHINE there"
+        )
+
+
+@dataclass
+class VideoOptions(ViewOptions):
+    """How a video is made.
+
+    Attributes:
+        out: the file; ``runs/clips/<task>.mp4`` when None.
+        seconds: its length.
+        fps: frames per second.
+        speed: simulated seconds per second of the video.
+        size: width and height, px.
+        renderer: ``auto``, ``gl`` or ``raytracer``.
+        world: a world to look at closely; all of them when None.
+    """
+
+    out: Path | None = None
+    seconds: float = 6.0
+    fps: float = 30.0
+    speed: float = 1.0
+    size: tuple[int, int] = (1280, 720)
+    renderer: str = "auto"
+    world: int | None = None
+
+
+def run_video(words: Sequence[str], options: VideoOptions, open_run: OpenRun | None = None) -> Path:
+    """Roll out and write an MP4 file; returns its path.
+
+    Raises:
+        RoboTSError: for words that name nothing, options that do not fit, missing packages or
+            OpenGL, and a file that cannot be written.
+    """
+    from robo_ts.checks import check_one_of
+    from robo_ts.files import check_writable
+    from robo_ts.progress import Progress
+    from robo_ts.view.render import RENDERERS
+    from robo_ts.view.stage import Camera
+    from robo_ts.view.video import check_encoder, record, write_clip
+
+    check_encoder()
+    check_one_of("--renderer", options.renderer, RENDERERS)
+    if options.out is not None:
+        check_writable(options.out)
+    session = open_session(words, options, open_run)
+    path = options.out or options.clips / f"{session.task_name}.mp4"
+    if options.world is not None:
+        session.select(options.world)
+    bar = Progress("rollout", max(1, round(options.seconds * options.fps)), "frame")
+    try:
+        clip = record(session, options.seconds, options.fps, options.speed, bar.update)
+    finally:
+        bar.close()
+        session.close()
+    bar = Progress("drawing", len(clip.moments), "frame")
+    try:
+        camera = Camera(options.world, options.size)
+        used = write_clip(clip, path, camera, options.renderer, bar.update)
+    finally:
+        bar.close()
+    print(f"{path}: {len(clip.moments)} frames, H.264, drawn by {_WORDS[used]}")
+    return path
+
+
+_WORDS = {"gl": "OpenGL", "raytracer": "the ray tracer of mujoco_warp (no OpenGL was found)"}

@@ -80,6 +80,11 @@ class Policy(nn.Module):
 
     # -- inputs ------------------------------------------------------------------------------------
 
+    @property
+    def vectors(self) -> ObservationSpec:
+        """The groups :meth:`inputs` concatenates, in order."""
+        return self._vectors
+
     def inputs(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Concatenate the policy's vectors, checking every group: ``(..., size)``."""
         parts = [self._checked(obs, name) for name in self.spec if not self.spec[name].image]

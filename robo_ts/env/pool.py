@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor
 
 from robo_ts.env.observations import ObservationGroup, Term
@@ -48,15 +47,20 @@ def spread(worlds: Tensor, num_envs: int, size: int, chance: Tensor) -> Tensor:
     return place.long().clamp_max(size - 1)
 
 
-def grouped(num_envs: int, size: int) -> int:
+def grouped(num_envs: int, size: int, name: str = "a number of worlds") -> int:
     """Worlds per robot where every robot has equally many.
+
+    Args:
+        num_envs: worlds.
+        size: robots in the pool.
+        name: of the setting that says how many worlds.
 
     Raises:
         RoboTSError: when it cannot.
     """
     if num_envs < size or num_envs % size:
         raise RoboTSError(
-            f"a number of worlds that is a multiple of the {size} robots in the pool",
+            f"{name} that is a multiple of the {size} robots in the pool",
             str(num_envs),
             f"use {max(round(num_envs / size), 1) * size} worlds, or a pool of another size",
         )

@@ -191,6 +191,10 @@ class Policy(nn.Module):
                 "begin with policy.initial_state(num) and pass on what act() returned",
             )
 
+    def known(self, obs: Mapping[str, Tensor]) -> Tensor | None:
+        """Where its actions are fit to be learnt from, ``(num,)`` bool; None everywhere."""
+        return None
+
     def clip(self, action: Tensor) -> Tensor:
         """Actions within ``config.action_clip``."""
         bound = self.config.action_clip

@@ -11,7 +11,8 @@ import torch
 from robo_ts.envs.quadrotor import DroneRanges, QuadrotorConfig, QuadrotorTwin
 from robo_ts.envs.quadrotor.config import References, SensorRanges
 from robo_ts.errors import RoboTSError
-from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies import Policy, PolicyConfig, PopulationPolicy
+from robo_ts.policies.population import StackedLinear
 from robo_ts.sim import Range
 from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig
 from robo_ts.teach.population import PopulationGradient, new_population
@@ -62,6 +63,18 @@ def alone(robot: int) -> AnalyticPolicyGradient:
     return AnalyticPolicyGradient(env, policy, settings())
 
 
+def population(one: PopulationGradient) -> PopulationPolicy:
+    policy = one.policy()
+    assert isinstance(policy, PopulationPolicy)
+    return policy
+
+
+def first_layer(one: PopulationGradient) -> StackedLinear:
+    layer = population(one).encoder[0]
+    assert isinstance(layer, StackedLinear)
+    return layer
+
+
 def differences(mine: Policy, theirs: Policy) -> float:
     pairs = zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True)
     return max(float((a - b).abs().max()) for a, b in pairs)
@@ -71,13 +84,13 @@ def test_members_trained_at_once_equal_members_trained_alone() -> None:
     whole = learner()
     for _ in range(5):
         whole.learn_one()
-    policy = whole.policy()
+    policy = population(whole)
     for robot in range(K):
         one = alone(robot)
         for _ in range(5):
             one.learn_one()
-        assert differences(policy.member(robot), one.policy()) < 2e-5  # type: ignore[attr-defined]
-    assert differences(policy.member(0), policy.member(1)) > 1e-2  # type: ignore[attr-defined]
+        assert differences(policy.member(robot), one.policy()) < 2e-5
+    assert differences(policy.member(0), policy.member(1)) > 1e-2
 
 
 def test_members_trained_in_two_shares_equal_members_trained_at_once() -> None:
@@ -86,8 +99,8 @@ def test_members_trained_in_two_shares_equal_members_trained_at_once() -> None:
         for _ in range(4):
             one.learn_one()
     for robot in range(K):
-        share = (left, right)[robot % 2].policy().member(robot // 2)  # type: ignore[attr-defined]
-        assert differences(whole.policy().member(robot), share) < 2e-5  # type: ignore[attr-defined]
+        share = population((left, right)[robot % 2]).member(robot // 2)
+        assert differences(population(whole).member(robot), share) < 2e-5
 
 
 def test_a_member_that_blows_up_stays_as_it_is_and_disturbs_no_other() -> None:
@@ -97,17 +110,18 @@ def test_a_member_that_blows_up_stays_as_it_is_and_disturbs_no_other() -> None:
         broken.learn_one()
     with torch.no_grad():
         broken.policy().head.weight[1] = torch.nan
-    before = broken.policy().encoder[0].bias[1].clone()  # type: ignore[index]
-    moments = broken.optimizer.state[broken.policy().encoder[0].bias]["exp_avg"][1].clone()  # type: ignore[index]
+    before = first_layer(broken).bias[1].clone()
+    moments = broken.optimizer.state[first_layer(broken).bias]["exp_avg"][1].clone()
+    measured: dict[str, float] = {}
     for _ in range(3):
         sound.learn_one()
         measured = broken.learn_one()
     assert measured["stuck"] == 1.0
     assert torch.isfinite(torch.tensor([measured["cost"], measured["grad_norm"]])).all()
     for robot in (0, 2, 3):
-        mine, theirs = (one.policy().member(robot) for one in (broken, sound))  # type: ignore[attr-defined]
+        mine, theirs = (population(one).member(robot) for one in (broken, sound))
         assert differences(mine, theirs) < 1e-6
-    bias = broken.policy().encoder[0].bias  # type: ignore[index]
+    bias = first_layer(broken).bias
     assert torch.equal(bias[1], before)
     assert torch.equal(broken.optimizer.state[bias]["exp_avg"][1], moments)
 
@@ -116,9 +130,9 @@ def test_a_member_stuck_from_the_first_window_on_does_not_move() -> None:
     one = learner()
     with torch.no_grad():
         one.policy().head.weight[2] = torch.inf
-    before = one.policy().encoder[0].weight.detach().clone()  # type: ignore[index]
+    before = first_layer(one).weight.detach().clone()
     one.learn_one()
-    after = one.policy().encoder[0].weight.detach()  # type: ignore[index]
+    after = first_layer(one).weight.detach()
     assert torch.equal(before[2], after[2]) and not torch.equal(before[0], after[0])
 
 

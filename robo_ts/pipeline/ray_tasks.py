@@ -29,7 +29,11 @@ from robo_ts.progress import Progress, set_threads
 from robo_ts.sim.api import available_cores
 
 # Ray takes the machine's outward address unless it is told that it has no cluster to form.
-_LOCAL = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+_LOCAL = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    "RAY_AUTH_MODE": "token",
+}
 
 
 def train_shares(run: Run, folder: RunDir) -> tuple[list[Share], Spent]:
@@ -136,7 +140,11 @@ def _connect(ray: Any, config: RayConfig) -> None:
             ) from error
         return
     ray.init(
-        address="local", num_cpus=available_cores(), include_dashboard=False, log_to_driver=False
+        address="local",
+        num_cpus=available_cores(),
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
     )
     at = ray.util.get_node_ip_address()
     if not at.startswith("127.") and at != "::1":

@@ -90,11 +90,15 @@ class StudentConfig(PolicyConfig):
                 "set student.encoder, for example [16], or student.fold=false",
             )
 
-    def build(self, spec: ObservationSpec, teacher: Policy, num_actions: int) -> Policy:
-        """An untrained student that reads ``spec``."""
+    def build(self, spec: ObservationSpec, teacher: Policy | None, num_actions: int) -> Policy:
+        """An untrained student that reads ``spec``; only an adapter needs to know its teacher."""
         names = [f.name for f in dataclasses.fields(PolicyConfig)]
         network = PolicyConfig(**{name: getattr(self, name) for name in names})
         if self.kind == "adapter":
+            if teacher is None:
+                raise RoboTSError(
+                    "a teacher for student.kind=adapter", "none", "set student.kind=plain"
+                )
             return AdapterPolicy(network, spec, teacher, self.adapter)
         return Policy(network, spec, num_actions)
 

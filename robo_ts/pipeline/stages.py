@@ -161,7 +161,7 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     env = make(config.num_envs, derive(seed, "distill", rank()))
     env.reset()
     env.scatter_episode_steps()
-    student = _untrained(run, env, teacher)
+    student = untrained(run, teacher)
     label, vec_env = PolicyTeacher(teacher, env.num_envs), RslRlEnv(env)
     critic = env.spec.select(spec.obs_groups["critic"])
     if run.config.finetune == "reward":
@@ -187,9 +187,7 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
     """Distil where the physics are formulas."""
     config = run.config.windows
     worlds = differentiable(run, run.training_task, config.num_envs, "distill", rank())
-    env = env_maker(run, training=False)(1, 0)
-    student = _untrained(run, env, teacher)
-    env.close()
+    student = untrained(run, teacher)
     learner = WindowDistiller(
         worlds,
         student,
@@ -201,10 +199,14 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
     return learner.policy(), spent, learner.samples * world_size()
 
 
-def _untrained(run: Run, env: TaskEnv, teacher: Policy) -> Policy:
+def untrained(run: Run, teacher: Policy | None = None) -> Policy:
+    """The student before its first round; only an adapter needs to know its teacher."""
+    env = env_maker(run, training=False)(1, 0)
     torch.manual_seed(derive(run.config.seed, "student"))
     sees = env.spec.select(get_task(run.task).obs_groups["student"])
-    return run.config.student.build(sees, teacher, env.num_actions).to(env.device)
+    student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
+    env.close()
+    return student
 
 
 _SHOWN = ("loss", "success", "evaluated_success")

@@ -54,17 +54,19 @@ class StackedNormalizer(Normalizer):
     @torch.no_grad()
     def update(self, x: Tensor) -> None:
         """Merge the statistics of ``x (time, num_envs, size)``, whose worlds lie grouped by member,
-        equally many of each."""
+        equally many of each; a member that saw what is not finite keeps its own."""
         members, size = self.mean.shape
         x = x.view(x.shape[0], members, -1, size).transpose(0, 1).reshape(members, -1, size)
         count = float(x.shape[1])
         total = self.count + count
         share = (count / total).float()[:, None]
-        delta = x.mean(dim=1) - self.mean
+        mean, fresh = x.mean(dim=1), x.var(dim=1, unbiased=False)
+        sound = (mean + fresh).isfinite().all(dim=1)
+        delta = torch.where(sound[:, None], mean - self.mean, 0.0)
+        grown = share * (fresh - self.variance + (1 - share) * delta * delta)
         self.mean += share * delta
-        fresh = x.var(dim=1, unbiased=False)
-        self.variance += share * (fresh - self.variance + (1 - share) * delta * delta)
-        self.count.copy_(total)
+        self.variance += torch.where(sound[:, None], grown, 0.0)
+        self.count.copy_(torch.where(sound, total, self.count))
         self.scale.copy_(self.variance.sqrt() + self.eps)
 
 

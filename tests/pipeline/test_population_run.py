@@ -23,6 +23,7 @@ from robo_ts.pipeline.trials import compare
 from robo_ts.pipeline.worlds import env_maker
 from robo_ts.policies import PolicyBundle, PopulationPolicy
 from robo_ts.policies.policy import Output
+from tests.pipeline.small_population import same, words
 
 
 @pytest.fixture(autouse=True)
@@ -30,35 +31,6 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiling takes longer than these tests; that it changes nothing is tested elsewhere."""
     for module in ("envs.quadrotor.twin", "teach.apg", "distill.windows", "sim.analytic"):
         monkeypatch.setattr(f"robo_ts.{module}.compiled", lambda function, *_, **__: function)
-
-
-def words(path: Path, *more: str) -> list[str]:
-    return [
-        "recipe=population",
-        f"run_dir={path}",
-        "population=4",
-        "processes=1",
-        "torch_threads=1",
-        "apg.num_envs=8",
-        "apg.iterations=3",
-        "apg.window=4",
-        "apg.first_window=4",
-        "apg.hidden=[8]",
-        "gate.success=0",
-        "gate.member_success=0",
-        "gate.episodes=8",
-        "evaluate.num_envs=8",
-        "evaluate.episodes=8",
-        "evaluate.ablation_episodes=4",
-        "evaluate.trials=[]",
-        "task.episode_steps=8",
-        *more,
-    ]
-
-
-def same(mine: torch.nn.Module, theirs: torch.nn.Module, tolerance: float = 1e-6) -> bool:
-    pairs = zip(mine.state_dict().values(), theirs.state_dict().values(), strict=True)
-    return all(torch.allclose(a, b, atol=tolerance) for a, b in pairs)
 
 
 def test_members_are_shared_out_evenly_and_put_together_in_order(tmp_path: Path) -> None:
@@ -198,6 +170,12 @@ def test_a_population_of_another_pool_is_refused(tmp_path: Path) -> None:
 def test_impossible_settings_are_refused(tmp_path: Path, more: list[str], said: str) -> None:
     with pytest.raises(RoboTSError, match=said):
         compose_run(words(tmp_path, *more))
+
+
+def test_the_recipe_keeps_pool_and_population_together() -> None:
+    run = compose_run(["recipe=population", "population=128"])
+    assert run.training_task.drones.pool == 128
+    assert run.config.task.drones.pool == run.tuning_task.drones.pool == 0
 
 
 def test_who_launches_is_no_part_of_what_a_run_is(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from robo_ts.pipeline import ray_tasks
 from robo_ts.pipeline.config import RayConfig, compose_run
 from robo_ts.pipeline.pipeline import run_stage
 from robo_ts.policies import PolicyBundle
-from tests.pipeline.test_population import same, words
+from tests.pipeline.small_population import same, words
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.slow

@@ -147,3 +147,18 @@ def test_what_a_population_is_not_written_for_is_refused() -> None:
         whole.step_vector(torch.zeros(1, 9))
     with pytest.raises(RoboTSError, match="plain policy"):
         AdapterPolicy(PolicyConfig(memory="none"), SPEC.select(["near"]), whole)
+
+
+def test_what_a_member_sees_reaches_its_own_statistics_only_and_only_when_finite() -> None:
+    whole, alone = PopulationPolicy.of(members()), members()
+    seen = torch.randn(5, 6, 9)
+    seen[2, 3] = torch.nan  # the second member's
+    before = alone[1].normalizer.mean.clone()
+    whole.normalizer.update(seen)  # type: ignore[operator]
+    for k in (0, 2):
+        alone[k].normalizer.update(seen[:, 2 * k : 2 * k + 2])  # type: ignore[operator]
+        for name in ("mean", "variance", "scale", "count"):
+            mine, theirs = (getattr(n, name) for n in (whole.normalizer, alone[k].normalizer))
+            assert torch.allclose(mine[k], theirs, atol=1e-6)
+    assert torch.equal(whole.normalizer.mean[1], before)  # type: ignore[index]
+    assert float(whole.normalizer.count[1]) == 50.0  # type: ignore[index]

@@ -139,9 +139,9 @@ def test_a_member_stuck_from_the_first_window_on_does_not_move() -> None:
 def test_each_members_gradient_is_clipped_by_its_own_norm() -> None:
     one = learner()
     one.config.max_grad_norm = 0.1
-    cost = one._fly(STEPS, looking=False).cost
-    one.optimizer.zero_grad(set_to_none=True)
-    one._descend(cost * torch.tensor([1.0, 1e4, 1.0, 1.0]))
+    mean = one._mean
+    one._mean = lambda cost: mean(cost) * torch.tensor([1.0, 1e4, 1.0, 1.0])  # type: ignore[method-assign]
+    one.learn_one()
     for k in range(K):
         parts = [p.grad[k].flatten() for p in one.policy().parameters() if p.grad is not None]
         assert float(torch.cat(parts).norm()) == pytest.approx(0.1, rel=1e-3)

@@ -15,6 +15,7 @@ from robo_ts.errors import BundleError, RoboTSError
 from robo_ts.policies import Policy, PolicyBundle, PolicyConfig, PopulationPolicy
 from robo_ts.policies.adapter import AdapterPolicy
 from robo_ts.policies.feature_first import check_grouped, known, step
+from robo_ts.policies.normalizer import Normalizer
 
 K = 3
 SPEC = ObservationSpec(
@@ -150,15 +151,17 @@ def test_what_a_population_is_not_written_for_is_refused() -> None:
 
 
 def test_what_a_member_sees_reaches_its_own_statistics_only_and_only_when_finite() -> None:
-    whole, alone = PopulationPolicy.of(members()), members()
+    made = members()
+    whole, alone = PopulationPolicy.of(made).normalizer, [policy.normalizer for policy in made]
+    assert isinstance(whole, Normalizer)
     seen = torch.randn(5, 6, 9)
     seen[2, 3] = torch.nan  # the second member's
-    before = alone[1].normalizer.mean.clone()
-    whole.normalizer.update(seen)  # type: ignore[operator]
+    before = whole.mean[1].clone()
+    whole.update(seen)
     for k in (0, 2):
-        alone[k].normalizer.update(seen[:, 2 * k : 2 * k + 2])  # type: ignore[operator]
+        one = alone[k]
+        assert isinstance(one, Normalizer)
+        one.update(seen[:, 2 * k : 2 * k + 2])
         for name in ("mean", "variance", "scale", "count"):
-            mine, theirs = (getattr(n, name) for n in (whole.normalizer, alone[k].normalizer))
-            assert torch.allclose(mine[k], theirs, atol=1e-6)
-    assert torch.equal(whole.normalizer.mean[1], before)  # type: ignore[index]
-    assert float(whole.normalizer.count[1]) == 50.0  # type: ignore[index]
+            assert torch.allclose(getattr(whole, name)[k], getattr(one, name), atol=1e-6)
+    assert torch.equal(whole.mean[1], before) and float(whole.count[1]) == 50.0

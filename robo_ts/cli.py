@@ -146,6 +146,7 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--threads", type=int, default=0)
     bench.add_argument("--seed", type=int, default=None, help="the first seed; 0 if left out")
     bench.add_argument("--seeds", type=int, default=None, help="how many, where methods need many")
+    bench.add_argument("--steps", type=int, default=None, help="teachers: of every stage")
     bench.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
@@ -224,11 +225,11 @@ def _settings_apart(words: argparse.Namespace) -> list[str]:
             plain.append(word)
         elif key in ("task", "engine"):
             setattr(words, key, value)
-        elif key in ("num_envs", "seed", "seeds", "threads") and value.isdigit():
+        elif key in ("num_envs", "seed", "seeds", "steps", "threads") and value.isdigit():
             setattr(words, key, int(value))
         else:
             raise RoboTSError(
-                "task=, engine=, or a whole number for num_envs=, threads=, seed= or seeds=",
+                "task=, engine=, or a whole number for num_envs=, threads=, seed=, seeds=, steps=",
                 repr(word),
                 "see robo-ts bench --help",
             )
@@ -240,7 +241,7 @@ def _bench_speed(words: argparse.Namespace) -> _Measured:
     from robo_ts.bench.suite import CAMERAS
     from robo_ts.sim import EngineConfig
 
-    _refuse(words, ("seeds",), "sim, env and cameras, which are measured with one seed")
+    _refuse(words, ("seeds", "steps"), "sim, env and cameras, which are measured with one seed")
     task, name = words.task or "quadrotor", words.engine or "cpu"
     num_envs = 4096 if words.num_envs is None else words.num_envs
     engine = EngineConfig(name=name, threads=words.threads)
@@ -262,14 +263,17 @@ def _bench_speed(words: argparse.Namespace) -> _Measured:
 
 
 def _bench_suite(word: str, words: argparse.Namespace) -> _Measured:
-    from robo_ts.bench.suite import run_one, show_one
+    from robo_ts.bench.suite import SUITE, run_one, show_one
 
     _refuse(words, ("num_envs", "task", "engine"), f"{word}, which has worlds of its own")
+    options = SUITE[word].options
+    _refuse(words, tuple({"steps"} - set(options)), f"{word}, whose size is fixed")
+    given = {name: getattr(words, name) or 0 for name in options}
     seeds = None
     if words.seed is not None or words.seeds is not None:
         first = words.seed or 0
         seeds = range(first, first + (1 if words.seeds is None else words.seeds))
-    figures = run_one(word, seeds, words.threads)
+    figures = run_one(word, seeds, words.threads, **given)
     return Path(f"runs/bench-{word}.json"), figures, lambda found: show_one(word, found)
 
 

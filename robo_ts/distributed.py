@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+T = TypeVar("T")
 
 
 def is_parallel() -> bool:
@@ -90,6 +93,15 @@ def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
     for gradient in gradients:
         gradient.copy_(flat[begin : begin + gradient.numel()].view_as(gradient))
         begin += gradient.numel()
+
+
+def gathered(value: T) -> list[T]:
+    """Every process's value, in the order of their numbers, in every process."""
+    if not is_parallel():
+        return [value]
+    found: list[T] = [value] * world_size()
+    dist.all_gather_object(found, value)
+    return found
 
 
 def copy_from_first(module: torch.nn.Module) -> None:

@@ -24,6 +24,7 @@ TASK = TaskSpec(
     },
     plain_action=hover,
     differentiable=QuadrotorTwin,
+    pool="drones",
     outcomes=("within_limits", "survived"),
     trials=trials,
     perfect_sensors={

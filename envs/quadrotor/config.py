@@ -33,6 +33,9 @@ class DroneRanges:
         sag: share of thrust lost at full load.
         weak_share: share of drones whose torque to inertia is drawn from ``weak`` instead.
         weak: torque to inertia of those, rad/s^2.
+        pool: draw so many drones once and fly only these, each episode with a disturbance of its
+            own; the group ``pool`` then tells which. 0 draws a fresh drone for every episode.
+        pool_seed: of the pool's drones; nothing else decides them but the ranges above.
     """
 
     thrust_to_weight: Range = field(default_factory=lambda: Range(1.5, 5.0))
@@ -48,9 +51,11 @@ class DroneRanges:
     sag: Range = field(default_factory=Range)
     weak_share: float = 0.0
     weak: Range = field(default_factory=lambda: Range(40.0, 400.0, "log_uniform"))
+    pool: int = 0
+    pool_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "task.drones", ("disturbance", "disturbance_torque"))
+        check_not_negative(self, "task.drones", ("disturbance", "disturbance_torque", "pool"))
         check_shares(self, "task.drones", ("weak_share",))
 
 
@@ -273,3 +278,9 @@ class QuadrotorConfig:
         limits = ("limit_arms", "limit_velocity", "limit_angular_velocity")
         check_positive(self, "task", ("success_distance", *limits))
         check_shares(self, "task", ("real_share",))
+        if self.vehicle and self.drones.pool:
+            raise RoboTSError(
+                "a vehicle or a pool of drones",
+                f"task.vehicle={self.vehicle} and task.drones.pool={self.drones.pool}",
+                "leave one of them out",
+            )

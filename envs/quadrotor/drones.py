@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from robo_ts.envs.quadrotor.config import DroneRanges
+from robo_ts.seeds import derive
 from robo_ts.sim import Sampler
 from robo_ts.sim.rigid import GRAVITY
 
@@ -100,10 +101,7 @@ def sample_drones(ranges: DroneRanges, num: int, generator: torch.Generator) -> 
     roll_inertia = math.sqrt(2.0) * rotor_xy * max_thrust / t2i
     ratio = torch.tensor(INERTIA_RATIO, device=device)[:, None]
     force = disturbance(ranges, t2w, mass, generator)
-    twist = torch.zeros_like(force)
-    if ranges.disturbance_torque:
-        twist = torch.randn(3, num, generator=generator, device=device)
-        twist = ranges.disturbance_torque * t2i * roll_inertia * twist
+    twist = disturbance_torque(ranges, t2i, roll_inertia, generator)
     return Drones(
         mass=mass,
         inertia=roll_inertia * ratio,
@@ -128,6 +126,39 @@ def disturbance(
     sigma = torch.rand(num, generator=generator, device=device) * ranges.disturbance
     size = sigma * (thrust_to_weight - 1.0) * thrust_to_weight * mass / 3.0
     return size * torch.randn(3, num, generator=generator, device=device)
+
+
+def disturbance_torque(
+    ranges: DroneRanges, torque_to_inertia: Tensor, roll_inertia: Tensor, rng: torch.Generator
+) -> Tensor:
+    """Constant torques, ``(3, num)`` N m; none is drawn where there are none."""
+    num, device = len(roll_inertia), rng.device
+    if not ranges.disturbance_torque:
+        return torch.zeros(3, num, device=device)
+    draw = torch.randn(3, num, generator=rng, device=device)
+    return ranges.disturbance_torque * torque_to_inertia * roll_inertia * draw
+
+
+class Pool:
+    """The drones that ``ranges.pool`` and ``ranges.pool_seed`` declare, the same on every device.
+
+    Args:
+        ranges: their distribution.
+        device: where they are wanted.
+    """
+
+    def __init__(self, ranges: DroneRanges, device: torch.device | str = "cpu") -> None:
+        rng = torch.Generator().manual_seed(derive(ranges.pool_seed, "pool"))
+        drawn = sample_drones(ranges, ranges.pool, rng)
+        moved = {f.name: getattr(drawn, f.name).to(device) for f in fields(drawn)}
+        self.ranges, self.drones = ranges, Drones(**moved)
+
+    def fly(self, index: Tensor, generator: torch.Generator) -> Drones:
+        """The drones of these numbers, ``(n,)``, each with a disturbance drawn anew."""
+        some = self.drones.pick(index)
+        force = disturbance(self.ranges, some.thrust_to_weight, some.mass, generator)
+        torque = disturbance_torque(self.ranges, some.torque_to_inertia, some.inertia[0], generator)
+        return replace(some, force=force, torque=torque)
 
 
 def hover_action(curve: Tensor, mass: Tensor) -> Tensor:

@@ -36,6 +36,11 @@ class Episodes:
     parameters: Tensor
     constants: Tensor
 
+    def pick(self, ids: Tensor) -> Episodes:
+        """Some of them."""
+        packed = (x[:, ids] for x in (self.state, self.parameters, self.constants))
+        return Episodes(self.drones.pick(ids), *packed)
+
 
 def features(config: QuadrotorConfig) -> Features:
     """What a configuration makes use of."""
@@ -56,6 +61,7 @@ def begin(
     flight: Flight,
     num: int,
     generator: torch.Generator,
+    drones: Drones | None = None,
 ) -> Episodes:
     """Draw ``num`` new episodes.
 
@@ -64,8 +70,11 @@ def begin(
         flight: the formulas they are for.
         num: how many.
         generator: all chance.
+        drones: who flies, where a pool decides that.
     """
-    if config.vehicle:
+    if drones is not None:
+        pass
+    elif config.vehicle:
         drones = load_vehicle(config.vehicle).drones(num, generator.device)
         drones.force = disturbance(config.drones, drones.thrust_to_weight, drones.mass, generator)
     else:

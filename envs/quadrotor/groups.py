@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from robo_ts.env.observations import ObservationGroup, Term
+from robo_ts.env.observations import ObservationGroup, ObservationSpec, Term
+from robo_ts.env.pool import pool_group
 from robo_ts.envs.quadrotor.flight import Flight
 from robo_ts.envs.quadrotor.layout import Rows
 
@@ -50,6 +51,11 @@ PRIVILEGED = ObservationGroup(
     ),
     deployable=False,
 )
+
+
+def observation_spec(pool: int) -> ObservationSpec:
+    """All groups; with a pool of drones also the one that tells who flies."""
+    return ObservationSpec([PROPRIOCEPTION, PRIVILEGED, *([pool_group(pool)] if pool else [])])
 
 
 def privileged(flight: Flight, s: Rows, p: Rows, constants: Tensor) -> Tensor:

@@ -9,12 +9,13 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
-from robo_ts.env.observations import ObservationSpec
+from robo_ts.env.pool import POOL, POOL_MEMBER, spread
 from robo_ts.envs.quadrotor import rewards
 from robo_ts.envs.quadrotor.config import QuadrotorConfig
+from robo_ts.envs.quadrotor.drones import Drones, Pool
 from robo_ts.envs.quadrotor.episodes import CONSTANTS, begin, features
 from robo_ts.envs.quadrotor.flight import Flight
-from robo_ts.envs.quadrotor.groups import PRIVILEGED, PROPRIOCEPTION, privileged
+from robo_ts.envs.quadrotor.groups import observation_spec, privileged
 from robo_ts.envs.quadrotor.layout import Rows
 from robo_ts.envs.quadrotor.model import EXPANDED_FIELDS, ROTORS, build_model, write_drones
 from robo_ts.sim import EngineConfig, make_sim
@@ -45,6 +46,7 @@ class Quadrotor(TaskEnv):
         "state",
         "parameters",
         "constants",
+        "pool_index",
         "arm",
         "mass",
         "inertia",
@@ -67,9 +69,10 @@ class Quadrotor(TaskEnv):
     ) -> None:
         self.config = config or QuadrotorConfig()
         sim = make_sim(build_model(), num_envs, engine, expand=EXPANDED_FIELDS)
+        drones = self.config.drones
         super().__init__(
             sim,
-            ObservationSpec([PROPRIOCEPTION, PRIVILEGED]),
+            observation_spec(drones.pool),
             num_actions=4,
             max_episode_steps=self.config.episode_steps,
             substeps=self.config.substeps,
@@ -85,6 +88,8 @@ class Quadrotor(TaskEnv):
         self.inertia = new(3, n)
         self._late_error, self._late_steps = new(n), new(n)
         self._square_error, self._arrived = new(n), new(n)
+        self.pool = Pool(drones, self.device) if drones.pool else None
+        self.pool_index = torch.zeros(n, dtype=torch.long, device=self.device)
         self._broken = torch.zeros(n, dtype=torch.long, device=self.device)
         self._lost, self._success_ever = (
             torch.zeros(n, dtype=torch.bool, device=self.device) for _ in range(2)
@@ -93,7 +98,7 @@ class Quadrotor(TaskEnv):
     # -- the episode -------------------------------------------------------------------------------
 
     def _reset_worlds(self, env_ids: Tensor) -> None:
-        new = begin(self.config, self.flight, len(env_ids), self.reset_rng)
+        new = begin(self.config, self.flight, len(env_ids), self.reset_rng, self._pooled(env_ids))
         drones = new.drones
         self.state[:, env_ids] = new.state
         self.parameters[:, env_ids] = new.parameters
@@ -120,6 +125,15 @@ class Quadrotor(TaskEnv):
         self._broken[env_ids] = 0
         self._lost[env_ids] = False
         self._success_ever[env_ids] = False
+
+    def _pooled(self, env_ids: Tensor) -> Drones | None:
+        """Who of the pool flies in these worlds; None where drones are drawn anew."""
+        if self.pool is None:
+            return None
+        chance = torch.rand(len(env_ids), generator=self.reset_rng, device=self.device)
+        index = spread(env_ids, self.num_envs, self.config.drones.pool, chance)
+        self.pool_index[env_ids] = index
+        return self.pool.fly(index, self.reset_rng)
 
     # -- the step ----------------------------------------------------------------------------------
 
@@ -199,10 +213,13 @@ class Quadrotor(TaskEnv):
         s = self.flight.state.split(some(self.state))
         p = self.flight.parameters.split(some(self.parameters))
         inside = privileged(self.flight, s, p, some(self.constants))
-        return {
+        found = {
             "proprioception": self.flight.observation(s, p).t().contiguous(),
             "privileged": inside.t().contiguous(),
         }
+        if self.pool is not None:
+            found[POOL] = some(self.pool_index[None]).t().float()
+        return found
 
     def _rows(self) -> Rows:
         return self.flight.state.split(self.state)
@@ -221,6 +238,7 @@ class Quadrotor(TaskEnv):
         near = error < self.config.success_distance
         failure = torch.where(within & ~near, 4, self._broken)
         failure = torch.where(self._lost, 5, failure)
+        member = {} if self.pool is None else {POOL_MEMBER: self.pool_index.clone()}
         return {
             "success": within & near,
             "success_ever": self._success_ever.clone(),
@@ -235,6 +253,7 @@ class Quadrotor(TaskEnv):
             "moving_reference": self._moves(),
             "thrust_to_weight": self.constants[1].clone(),
             "torque_to_inertia": torch.exp(self.constants[2]),
+            **member,
         }
 
     def _moves(self) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,11 +10,12 @@ from torch import Tensor
 
 from robo_ts.compiling import compiled
 from robo_ts.env.differentiable import Worlds
-from robo_ts.env.observations import ObservationSpec
+from robo_ts.env.pool import POOL, grouped
 from robo_ts.envs.quadrotor.config import QuadrotorConfig
+from robo_ts.envs.quadrotor.drones import Pool
 from robo_ts.envs.quadrotor.episodes import CONSTANTS, begin, features
 from robo_ts.envs.quadrotor.flight import Flight
-from robo_ts.envs.quadrotor.groups import PRIVILEGED, PROPRIOCEPTION, privileged
+from robo_ts.envs.quadrotor.groups import observation_spec, privileged
 from robo_ts.envs.quadrotor.layout import Rows
 from robo_ts.seeds import derive
 
@@ -25,11 +27,20 @@ _LEVEL = 1e-4
 class QuadrotorTwin:
     """The quadrotor task as a :class:`~robo_ts.env.differentiable.DifferentiableEnv`.
 
+    With a pool every drone has equally many worlds, one group after the other. Chance is then drawn
+    for the worlds of all the pool, so that the worlds of ``members`` are the same whoever else is
+    there: teachers that train apart see what they would see together.
+
     Args:
         config: the task's settings.
-        num_envs: worlds.
+        num_envs: worlds; with a pool those of all its drones.
         seed: of all chance.
         device: where the worlds live.
+        members: numbers of the pool's drones whose worlds are wanted, ascending; all of them when
+            left out.
+
+    Raises:
+        RoboTSError: when the worlds cannot be shared out evenly among a pool.
     """
 
     num_actions = 4
@@ -40,10 +51,16 @@ class QuadrotorTwin:
         num_envs: int,
         seed: int = 0,
         device: str = "cpu",
+        members: Sequence[int] | None = None,
     ) -> None:
-        self.config, self.num_envs = config, num_envs
+        self.config = config
         self.device = torch.device(device)
-        self.spec = ObservationSpec([PROPRIOCEPTION, PRIVILEGED])
+        self.spec = observation_spec(config.drones.pool)
+        self.pooled = (
+            _Pooled(config, num_envs, self.device, members) if config.drones.pool else None
+        )
+        self._all, num_envs = num_envs, self.pooled.num_envs if self.pooled else num_envs
+        self.num_envs = num_envs
         self.flight = Flight(features(config))
         self.reset_rng = torch.Generator(device=device).manual_seed(derive(seed, "reset"))
         self.step_rng = torch.Generator(device=device).manual_seed(derive(seed, "step"))
@@ -53,8 +70,10 @@ class QuadrotorTwin:
         self.constants = new(CONSTANTS, num_envs, device=device)
         self.limit = new(num_envs, device=device)
         self.alive = new(num_envs, dtype=torch.bool, device=device)
-        self.episode_step = torch.randint(
-            config.episode_steps, (num_envs,), generator=self.reset_rng, device=device
+        self.episode_step = self._mine(
+            torch.randint(
+                config.episode_steps, (self._all,), generator=self.reset_rng, device=device
+            )
         )
         self._fast = compiled(self._both, self.device, gradients=False)
         self._begin(torch.arange(num_envs, device=device))
@@ -64,15 +83,20 @@ class QuadrotorTwin:
         return self.state, self.alive
 
     def draw(self) -> Tensor:
-        return self.flight.draw_packed(self.num_envs, self.step_rng)
+        return self._mine(self.flight.draw_packed(self._all, self.step_rng))
+
+    def _mine(self, everywhere: Tensor) -> Tensor:
+        """Of something drawn for all worlds, ``(..., worlds)``, what is for these."""
+        return everywhere if self.pooled is None else everywhere[..., self.pooled.columns]
 
     def observation(self, worlds: Worlds) -> dict[str, Tensor]:
         flight, (state, _) = self.flight, worlds
         s, p = flight.state.split(state), flight.parameters.split(self.parameters)
-        return {
+        found = {
             "proprioception": flight.observation(s, p),
             "privileged": privileged(flight, s, p, self.constants),
         }
+        return found if self.pooled is None else {**found, POOL: self.pooled.index}
 
     def advance(self, worlds: Worlds, action: Tensor, chance: Tensor) -> tuple[Worlds, Tensor]:
         flight, (state, alive) = self.flight, worlds
@@ -118,9 +142,14 @@ class QuadrotorTwin:
         return worlds, self.observation(worlds), cost
 
     def _begin(self, ids: Tensor) -> None:
-        if not len(ids):
+        if self.pooled is not None:
+            everyone = self.pooled.pool.fly(self.pooled.everyone, self.reset_rng)
+            new = begin(self.config, self.flight, self._all, self.reset_rng, everyone)
+            new = new.pick(self.pooled.columns[ids])
+        elif len(ids):
+            new = begin(self.config, self.flight, len(ids), self.reset_rng)
+        else:
             return
-        new = begin(self.config, self.flight, len(ids), self.reset_rng)
         self.state[:, ids] = new.state
         self.parameters[:, ids] = new.parameters
         self.constants[:, ids] = new.constants
@@ -162,6 +191,35 @@ class QuadrotorTwin:
                 getattr(self, name).set_state(value)
             else:
                 setattr(self, name, value.to(self.device, copy=True))
+
+
+class _Pooled:
+    """Which of the pool's drones flies where.
+
+    Attributes:
+        pool: its drones.
+        num_envs: worlds of those that are here.
+        everyone: who flies in every world of the whole pool, ``(all worlds,)``.
+        columns: which of these worlds are here, ``(num_envs,)``.
+        index: the group ``pool``, ``(1, num_envs)``.
+    """
+
+    def __init__(
+        self,
+        config: QuadrotorConfig,
+        worlds: int,
+        device: torch.device,
+        members: Sequence[int] | None,
+    ) -> None:
+        size = config.drones.pool
+        each = grouped(worlds, size)
+        self.pool = Pool(config.drones, device)
+        self.everyone = torch.arange(worlds, device=device) // each
+        here = torch.zeros(size, dtype=torch.bool, device=device)
+        here[list(range(size) if members is None else members)] = True
+        self.columns = torch.nonzero(here[self.everyone]).flatten()
+        self.num_envs = len(self.columns)
+        self.index = self.everyone[self.columns][None].float()
 
 
 def _norm(components: Any) -> Tensor:

@@ -25,11 +25,13 @@ class Measurement:
             None for its own choice; threads of torch or the engine, 0 for its own choice. Returns
             plain data.
         show: ``module:function`` that prints what ``run`` returned.
+        options: further whole numbers ``run`` takes by name, 0 for its own choice.
     """
 
     text: str
     run: str
     show: str
+    options: tuple[str, ...] = ()
 
 
 _METHODS = {
@@ -61,6 +63,12 @@ SUITE: dict[str, Measurement] = {
         "robo_ts.bench.methods.suite:sag",
         "robo_ts.bench.methods.suite:show_sag",
     ),
+    "teachers": Measurement(
+        "which teacher gives the better student of a quadrotor; hours",
+        "robo_ts.bench.teachers:run",
+        "robo_ts.bench.teachers:show",
+        ("steps",),
+    ),
 }
 
 
@@ -87,9 +95,11 @@ def chosen(words: Sequence[str]) -> str | None:
     return words[0]
 
 
-def run_one(word: str, seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str, Any]:
+def run_one(
+    word: str, seeds: Sequence[int] | None = None, threads: int = 0, **options: int
+) -> dict[str, Any]:
     """Run a measurement of :data:`SUITE`."""
-    return _load(SUITE[word].run)(seeds=seeds, threads=threads)
+    return _load(SUITE[word].run)(seeds=seeds, threads=threads, **options)
 
 
 def show_one(word: str, figures: dict[str, Any]) -> None:

@@ -40,7 +40,8 @@ class PolicyTeacher:
     """A frozen policy as teacher: deterministic, clipped actions; its memory is never lost.
 
     It reads its own observation groups through its own normaliser. With a standard deviation it
-    also labels with that, and its latent is always told.
+    also labels with that, and its latent is always told. Of a population the member in charge of
+    each world speaks; where that one was dropped, nobody does.
 
     Args:
         policy: the policy, with the normaliser it was trained with.
@@ -61,7 +62,8 @@ class PolicyTeacher:
                 "build PolicyTeacher with env.num_envs",
             )
         output, self.hidden = self.policy.run(obs, self.hidden)
-        return Label(self.policy.clip(output.action), None, output.std, output.latent)
+        valid = self.policy.known(obs)
+        return Label(self.policy.clip(output.action), valid, output.std, output.latent)
 
     def reset(self, done: Tensor) -> None:
         self.hidden = self.policy.reset_state(self.hidden, done)

@@ -18,7 +18,13 @@ from robo_ts.compiling import compiled
 from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
-from robo_ts.policies.feature_first import check_feature_first, step, transposed
+from robo_ts.policies.feature_first import (
+    check_feature_first,
+    check_grouped,
+    known,
+    step,
+    transposed,
+)
 from robo_ts.policies.memory import Hidden
 from robo_ts.teach.windows import Flown, WindowLearner, WindowsConfig
 
@@ -88,11 +94,13 @@ class WindowDistiller(WindowLearner):
         env: the worlds; they go on from window to window.
         policy: the student, improved in place; over vectors.
         config: the settings.
-        teacher: without memory, over vectors.
+        teacher: without memory, over vectors. Of a population the member in charge of each world
+            speaks; where that one was dropped, nothing is learnt.
         seed: of the minibatches.
 
     Raises:
-        RoboTSError: for a teacher with memory, and for policies that see images.
+        RoboTSError: for a teacher with memory, for policies that see images, and for a population
+            in other worlds than its own.
     """
 
     measured: ClassVar[str] = "loss"
@@ -112,7 +120,9 @@ class WindowDistiller(WindowLearner):
                 "set distiller=rounds",
             )
         check_feature_first(teacher)
+        check_grouped(teacher, env.observation(env.worlds))
         super().__init__(env, policy, config)
+        self._known = known(teacher, env.num_envs)
         self.teacher, self.warmup = teacher, config.warmup_iterations
         self.minibatches, self.loss = config.minibatches, config.loss
         self.generator = torch.Generator().manual_seed(seed)
@@ -160,6 +170,9 @@ class WindowDistiller(WindowLearner):
         label = step(self.teacher, obs, ())[0].clamp(-1.0, 1.0)
         action, hidden = step(self._policy, obs, hidden)
         counts = self.env.running(worlds).float()
+        if self._known is not None:
+            counts, guided = counts * self._known, guided * self._known
+            label = torch.where(self._known > 0.0, label, action)
         worlds, _ = self.env.advance(worlds, torch.lerp(action, label, guided), chance)
         seen = (obs[name] for name in self._policy.spec)
         return worlds, hidden, (label, counts, *seen)

@@ -43,7 +43,10 @@ class TaskSpec:
         plain_action: ``(env, obs) -> action`` with which worlds live for a while untrained, for
             benchmarks; zeros when left out.
         differentiable: ``(config, num_envs, seed, device) -> DifferentiableEnv``, where the task's
-            physics are formulas; None where they are not.
+            physics are formulas; None where they are not. With a pool also ``members=``: the worlds
+            of some of its robots, exactly as they are among the worlds of all.
+        pool: name of the settings that declare a pool of robots in their field ``pool`` (see
+            :mod:`robo_ts.env.pool`); empty where there is none.
         outcomes: boolean metrics of ``evaluate()`` that are results beside success.
         trials: the conditions its policies are compared under, by name; None where there are none.
         view: how it is shown to people; found from its model where left out.
@@ -62,7 +65,8 @@ class TaskSpec:
     obs_groups: dict[str, list[str]] = field(default_factory=dict)
     bins: dict[str, list[float]] = field(default_factory=dict)
     plain_action: Callable[[Any, TensorDict], Tensor] | None = None
-    differentiable: Callable[[Any, int, int, str], DifferentiableEnv] | None = None
+    differentiable: Callable[..., DifferentiableEnv] | None = None
+    pool: str = ""
     outcomes: tuple[str, ...] = ()
     trials: Callable[[], dict[str, Trial]] | None = None
     view: Callable[[], ViewSpec] | None = None

@@ -15,99 +15,24 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from robo_ts.checks import check_at_least_one, check_finite, check_not_negative, check_one_of
+from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of
 from robo_ts.distill import DistillConfig
 from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.distill.windows import WindowDistillConfig
-from robo_ts.env import ObservationSpec, get_task
+from robo_ts.env import get_task
+from robo_ts.env.pool import grouped, pool_size
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
 from robo_ts.evaluate.trials import choose_trials
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.pipeline.complaints import check_keys, config_error, flat_keys, to_object
-from robo_ts.policies import Policy, PolicyConfig
-from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
+from robo_ts.pipeline.groups import ExportConfig, GateConfig, RayConfig, StudentConfig
 from robo_ts.sim import EngineConfig
 from robo_ts.sim.api import ENGINES
 from robo_ts.teach.apg import APGConfig, APGTeacherConfig
 from robo_ts.teach.config import PPOConfig
 
-KINDS = ("plain", "adapter")
-
-
-@dataclass
-class GateConfig:
-    """When a teacher is good enough to learn from.
-
-    Attributes:
-        success: least success rate.
-        episodes: whole episodes it is measured on.
-    """
-
-    success: float = 0.9
-    episodes: int = 512
-
-    def __post_init__(self) -> None:
-        check_finite(self, "gate")
-        if self.episodes < 1:
-            raise RoboTSError("gate.episodes >= 1", str(self.episodes), "raise it")
-        if not 0.0 <= self.success <= 1.0:
-            raise RoboTSError("gate.success in [0, 1]", str(self.success), "give a share")
-
-
-@dataclass
-class StudentConfig(PolicyConfig):
-    """A student's network, and how it is put together.
-
-    Attributes:
-        kind: ``plain`` (it acts by itself) or ``adapter`` (it perceives for the frozen teacher,
-            with adapters between that one's layers; a teacher without memory is needed).
-        adapter: settings of the latter.
-        fold: whether the normaliser becomes part of the first layer once the student is trained.
-    """
-
-    kind: str = "plain"
-    fold: bool = False
-    adapter: AdapterConfig = field(default_factory=AdapterConfig)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_one_of("student.kind", self.kind, KINDS)
-        if self.fold and (self.kind != "plain" or not self.encoder):
-            raise RoboTSError(
-                "a plain student with an encoder for student.fold=true",
-                f"student.kind={self.kind} with student.encoder={self.encoder}",
-                "set student.encoder, for example [16], or student.fold=false",
-            )
-
-    def build(self, spec: ObservationSpec, teacher: Policy, num_actions: int) -> Policy:
-        """An untrained student that reads ``spec``."""
-        names = [f.name for f in dataclasses.fields(PolicyConfig)]
-        network = PolicyConfig(**{name: getattr(self, name) for name in names})
-        if self.kind == "adapter":
-            return AdapterPolicy(network, spec, teacher, self.adapter)
-        return Policy(network, spec, num_actions)
-
-
-@dataclass
-class ExportConfig:
-    """How an export is checked.
-
-    Attributes:
-        steps: control steps over which the file and torch fly side by side.
-        num_envs: worlds in which they do.
-        tolerance: greatest difference of any action.
-    """
-
-    steps: int = 600
-    num_envs: int = 128
-    tolerance: float = 1e-4
-
-    def __post_init__(self) -> None:
-        check_finite(self, "export")
-        check_at_least_one(self, "export", ("steps", "num_envs"))
-        if not self.tolerance > 0.0:
-            raise RoboTSError("export.tolerance > 0", str(self.tolerance), "raise it")
+LAUNCHERS = ("local", "ray")
 
 
 @dataclass
@@ -125,6 +50,10 @@ class PipelineConfig:
             differentiated.
         teacher: PPO's settings.
         apg: settings of the analytic policy gradient.
+        population: train so many teachers at once with ``method=apg``, one per robot of the pool in
+            ``training``; 0 trains one for all.
+        launcher: what trains them: ``local``, this machine's processes; or ``ray``.
+        ray: settings of the latter.
         student: the student's kind and architecture.
         distiller: ``rounds``, for any task and teacher; or ``windows``, ten times faster where a
             task's physics are formulas and its teacher has no memory.
@@ -154,6 +83,9 @@ class PipelineConfig:
     method: str = "ppo"
     teacher: PPOConfig = field(default_factory=PPOConfig)
     apg: APGTeacherConfig = field(default_factory=APGTeacherConfig)
+    population: int = 0
+    launcher: str = "local"
+    ray: RayConfig = field(default_factory=RayConfig)
     student: StudentConfig = field(default_factory=StudentConfig)
     distiller: str = "rounds"
     distill: DistillConfig = field(default_factory=DistillConfig)
@@ -173,11 +105,13 @@ class PipelineConfig:
     checkpoint_seconds: float = 30.0
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "", ("checkpoint_seconds",))
+        check_not_negative(self, "", ("checkpoint_seconds", "population"))
         check_at_least_one(self, "", ("processes",))
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
         check_one_of("method", self.method, ("ppo", "apg"))
+        check_one_of("launcher", self.launcher, LAUNCHERS)
+        self._check_population()
         check_one_of("distiller", self.distiller, ("rounds", "windows"))
         if self.distiller == "windows" and self.finetune == "reward":
             raise RoboTSError(
@@ -195,17 +129,45 @@ class PipelineConfig:
                 "set student.std=constant or student.std=state",
             )
 
+    def _check_population(self) -> None:
+        if self.launcher == "ray" and not self.population:
+            raise RoboTSError(
+                "a population for launcher=ray", "one teacher", "set population, or launcher=local"
+            )
+        if not self.population:
+            return
+        if self.method != "apg":
+            raise RoboTSError(
+                f"method=apg for a population of {self.population}",
+                f"method={self.method}",
+                "set method=apg, or population=0",
+            )
+        if self.launcher == "local" and self.processes > self.population:
+            raise RoboTSError(
+                f"at most {self.population} processes, one for each member of the population",
+                str(self.processes),
+                "lower processes",
+            )
+        if self.gate.episodes < self.population:
+            raise RoboTSError(
+                f"gate.episodes >= {self.population}, the population",
+                str(self.gate.episodes),
+                "raise it, so that every member is measured",
+            )
+
 
 # Settings of how a run is carried out, not of what it is. Torch's threads may change the last bits
 # of a sum; a run may still be resumed with others.
-_NOT_RESULTS = ("run_dir", "torch_threads", "checkpoint_seconds")
+_NOT_RESULTS = ("run_dir", "torch_threads", "checkpoint_seconds", "launcher", "ray")
 # Simulation threads never change a result (see the contract tests); the device does.
 _ENGINE_RESULTS = ("engine.name", "engine.device")
 
 
 def decides_results(name: str) -> bool:
     """Whether a setting, by its dotted name, is part of what a run is."""
-    return name in _ENGINE_RESULTS or not (name in _NOT_RESULTS or name.startswith("engine."))
+    return name in _ENGINE_RESULTS or not (
+        name in _NOT_RESULTS or name.startswith(("engine.", "ray."))
+    )
 
 
 @dataclass
@@ -282,10 +244,29 @@ def compose_run(overrides: list[str]) -> Run:
         # A plain ValueError is Hydra's word for a group that is null or a number.
         raise config_error(error, words, flat_keys(_schema(task))) from error
     run = Run(task, recipe, config)
-    _ = run.tuning_task
+    _check_pools(run)
     if config.evaluate.trials:
         choose_trials(get_task(task), config.evaluate.trials)
     return run
+
+
+def _check_pools(run: Run) -> None:
+    """Refuse a population without its pool, and worlds that a pool cannot be shared out to."""
+    spec, config = get_task(run.task), run.config
+    size, tuned = (pool_size(spec, task) for task in (run.training_task, run.tuning_task))
+    if config.population and size != config.population:
+        where = f"training.{spec.pool}.pool" if spec.pool else "a pool"
+        raise RoboTSError(
+            f"{where}={config.population}, as many robots as the population has members",
+            str(size) if spec.pool else f"task {run.task!r}, which has none",
+            f"set {where}={config.population}" if spec.pool else "set population=0",
+        )
+    if size and config.method == "apg" and not config.teacher_bundle:
+        grouped(config.apg.num_envs, size, "apg.num_envs")
+    if size and config.distiller == "windows":
+        grouped(config.windows.num_envs, size, "windows.num_envs")
+    if tuned and config.finetune == "apg":
+        grouped(config.tune.num_envs, tuned, "tune.num_envs")
 
 
 def _split(overrides: list[str]) -> tuple[list[str], str, str]:

@@ -33,14 +33,19 @@ from robo_ts.export.timing import microseconds_per_step
 from robo_ts.files import write_json
 from robo_ts.pipeline.config import ExportConfig, Run
 from robo_ts.pipeline.run_dir import RunDir
-from robo_ts.pipeline.stages import bundle_path, env_maker, load_fitting
+from robo_ts.pipeline.stages import bundle_path, load_fitting
+from robo_ts.pipeline.worlds import env_maker, is_population
 from robo_ts.policies import PolicyBundle
 from robo_ts.progress import Progress
 from robo_ts.seeds import derive
 
 
 def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
-    """Teacher and student in the same unseen worlds, and the student with its memory cleared."""
+    """Teacher and student in the same unseen worlds, and the student with its memory cleared.
+
+    A population is flown in its pool, and so is the student beside it; ``student`` is always what
+    it does in the worlds of the task.
+    """
     if folder.is_done("eval"):
         return folder.result("eval")
     begun = time.monotonic()
@@ -49,10 +54,13 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     student = _load(run, folder, "student")
     ablations = len(config.memory_resets) + 1 if student.policy.is_recurrent else 0
     ablations += count_image_ablations(student.policy)
-    total = 2 * config.episodes + ablations * config.ablation_episodes
+    pooled = is_population(teacher.policy)
+    total = (2 + pooled) * config.episodes + ablations * config.ablation_episodes
     bar = Progress("evaluate", total, "episode")
-    teacher_episodes = fly(run, PolicyActor(teacher.policy), bar)
-    student_episodes = fly(run, PolicyActor(student.policy), bar)
+    teacher_episodes = fly(run, PolicyActor(teacher.policy), bar, pooled)
+    student_episodes = beside = fly(run, PolicyActor(student.policy), bar)
+    if pooled:
+        beside = fly(run, PolicyActor(student.policy), bar, pooled)
     make, count = env_maker(run, training=False), config.ablation_episodes
     rest = (count, min(config.num_envs, count), _evaluation_seed(run), bar.update)
     ablation = memory_ablation(student.policy, make, config.memory_resets, *rest)
@@ -62,10 +70,12 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     report = {
         "teacher": summarise(teacher_episodes, spec.bins, spec.outcomes),
         "student": summarise(student_episodes, spec.bins, spec.outcomes),
-        "teacher_to_student": compare_pairs(teacher_episodes, student_episodes),
+        "teacher_to_student": compare_pairs(teacher_episodes, beside),
         "memory_cleared_every": ablation,
         **({"images": images} if images else {}),
     }
+    if pooled:
+        report["student_in_pool"] = summarise(beside, spec.bins, spec.outcomes)
     report["trials"] = _trials(run, teacher, student)
     for name, part in report.items():
         write_json(folder.stage("eval") / f"{name}.json", part)
@@ -80,7 +90,9 @@ def _trials(run: Run, teacher: PolicyBundle, student: PolicyBundle) -> dict[str,
     if not config.trials:
         return {}
     chosen = choose_trials(spec, config.trials)
-    actors = {"teacher": PolicyActor(teacher.policy), "student": PolicyActor(student.policy)}
+    actors = {"student": PolicyActor(student.policy)}
+    if not is_population(teacher.policy):  # a population knows no other robots
+        actors = {"teacher": PolicyActor(teacher.policy), **actors}
     total = sum(trial.episodes * trial.repeats for trial in chosen.values())
     bar = Progress("trials  ", len(actors) * total, "episode")
     found = run_trials(
@@ -167,12 +179,13 @@ def export_and_check(
     }
 
 
-def fly(run: Run, actor: Actor, bar: Progress | None = None) -> Episodes:
-    """The run's evaluation episodes: the same worlds for every actor."""
+def fly(run: Run, actor: Actor, bar: Progress | None = None, pooled: bool = False) -> Episodes:
+    """The run's evaluation episodes: the same worlds for every actor; ``pooled``, those of the
+    robots that are trained on."""
     config = run.config.evaluate
     return run_episodes(
         actor,
-        env_maker(run, training=False),
+        env_maker(run, training=False, pooled=pooled),
         config.episodes,
         config.num_envs,
         _evaluation_seed(run),

@@ -57,7 +57,8 @@ _FOLDERS = {"teach": "teacher", "distill": "student"}
 def _shared(run: Run, name: str) -> bool:
     """Whether several processes can carry out a stage together."""
     gradients = run.config.method == "apg" and not run.config.teacher_bundle
-    return name == "distill" or (name == "teach" and gradients)
+    here = gradients and run.config.launcher == "local"
+    return name == "distill" or (name == "teach" and here)
 
 
 def run_pipeline(run: Run) -> tuple[Path, dict[str, Any]]:
@@ -116,13 +117,15 @@ def summarise_run(
             kept["position_error_m"] = report["position_error_m"]
         return kept
 
+    # A population flies the robots of its pool, the student robots nobody has seen.
+    members = {k: v for k, v in results["teach"].items() if k == "members"}
     return {
         "task": run.task,
         "recipe": run.recipe,
         "engine": run.config.engine.name,
         "seed": run.config.seed,
         "seconds": seconds,
-        "teacher": measured(evaluated["teacher"]),
+        "teacher": measured(evaluated["teacher"]) | members,
         "student": {
             **measured(evaluated["student"]),
             "parameters": results["distill"]["parameters"],

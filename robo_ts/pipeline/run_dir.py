@@ -83,8 +83,9 @@ class RunDir:
         return all(p.name.startswith(".") and p.suffix == ".tmp" for p in self.path.iterdir())
 
     def _has_begun(self) -> bool:
-        """Whether any stage left a checkpoint or a result."""
-        return any(list(self.path.glob(f"*/{name}")) for name in ("checkpoint*.pt", "done.json"))
+        """Whether any stage left a checkpoint, a part or a result."""
+        names = ("checkpoint*.pt", "shares/*", "done.json")
+        return any(list(self.path.glob(f"*/{name}")) for name in names)
 
     def _check_same(self, run: Run, config: Path) -> bool:
         """Whether the folder holds this run; False when it holds another that never got far."""

@@ -17,6 +17,8 @@ def print_summary(summary: dict[str, Any]) -> None:
         seconds = summary["seconds"]["export" if name == "onnx" else name]
         table.add_row(name, *_cells(summary[name]), f"{seconds:.0f}")
     Console().print(table)
+    if "members" in summary["teacher"]:
+        print(_members(summary["teacher"]["members"]))
     onnx = summary["onnx"]
     print(
         f"onnx differs from torch by at most {onnx['max_abs_diff_vs_torch']:.1e} "
@@ -37,9 +39,16 @@ def print_result(stage: str, result: dict[str, Any]) -> None:
         table.add_row("gate", *_cells({"success": result["gate"]}))
     if table.row_count:
         Console().print(table)
+    if "members" in result:
+        print(_members(result["members"]))
     for key in ("seconds", "samples", "parameters", "max_abs_diff_vs_torch", "bytes"):
         if key in result:
             print(f"{key}: {result[key]:.6g}")
+
+
+def _members(members: dict[str, Any]) -> str:
+    worst = ", ".join(f"{row['member']} ({row['success']:.0%})" for row in members["worst"])
+    return f"members: {members['kept']} of {members['count']} kept; weakest: {worst}"
 
 
 def _cells(report: dict[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ from robo_ts.files import write_json
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.measure import export_and_check, fly
 from robo_ts.pipeline.show import print_result
-from robo_ts.pipeline.stages import env_maker, load_fitting
+from robo_ts.pipeline.stages import load_fitting
+from robo_ts.pipeline.worlds import env_maker, is_population
 from robo_ts.progress import Progress, set_threads
 
 
@@ -20,7 +21,8 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     bundle = load_fitting(run, path)
     spec = get_task(run.task)
     bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
-    report = summarise(fly(run, PolicyActor(bundle.policy), bar), spec.bins, spec.outcomes)
+    flown = fly(run, PolicyActor(bundle.policy), bar, is_population(bundle.policy))
+    report = summarise(flown, spec.bins, spec.outcomes)
     bar.close()
     print_result(str(path), {bundle.lineage.get("kind", "policy"): report})
     if out:

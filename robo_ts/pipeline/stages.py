@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import math
+import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,54 +20,27 @@ from robo_ts.distill.windows import WindowDistiller
 from robo_ts.distributed import rank, wait_for_all, world_size
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
-from robo_ts.env.differentiable import DifferentiableEnv
-from robo_ts.errors import GateFailed, RoboTSError
-from robo_ts.evaluate import PolicyActor, run_episodes, summarise
+from robo_ts.errors import BundleError
+from robo_ts.evaluate import PolicyActor, run_episodes
+from robo_ts.files import write_json
 from robo_ts.lineage import command, commit
 from robo_ts.pipeline.config import Run
+from robo_ts.pipeline.gate import brief, check_gate, check_members, measure_gate
 from robo_ts.pipeline.learning import Spent, learn
+from robo_ts.pipeline.population import train_population
 from robo_ts.pipeline.run_dir import RunDir
+from robo_ts.pipeline.worlds import (
+    check_pool,
+    differentiable,
+    env_maker,
+    is_population,
+    training_pool,
+)
 from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.policies.fold import fold_normalizer
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
-
-
-def env_maker(run: Run, training: bool, rollout: bool = False) -> Callable[[int, int], TaskEnv]:
-    """``(num_envs, seed) -> env``, of the task as measured or as trained on.
-
-    Args:
-        run: its settings.
-        training: as trained on.
-        rollout: on the engine students are distilled on.
-    """
-    spec, engine = get_task(run.task), run.config.engine
-    config = run.training_task if training else run.config.task
-    if rollout and run.config.rollout_engine:
-        engine = replace(engine, name=run.config.rollout_engine)
-
-    def make(num_envs: int, seed: int) -> TaskEnv:
-        return spec.build(config, num_envs, engine, seed)
-
-    return make
-
-
-def differentiable(run: Run, task: Any, num_envs: int, *purpose: str | int) -> DifferentiableEnv:
-    """Worlds with gradients.
-
-    Raises:
-        RoboTSError: when the task has none.
-    """
-    build = get_task(run.task).differentiable
-    if build is None:
-        raise RoboTSError(
-            "a task whose physics can be differentiated, for apg",
-            run.task,
-            "use method=ppo and finetune=none or finetune=reward",
-        )
-    device = run.config.engine.resolved_device()
-    return build(task, num_envs, derive(run.config.seed, *purpose), device)
 
 
 def teach(run: Run, folder: RunDir) -> dict[str, Any]:
@@ -94,20 +67,29 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
     measured = measure_gate(run, bundle.policy)
     bundle.lineage["gate"] = measured["success"]
     bundle.save(bundle_dir)
+    members = {}
+    if "members" in measured:
+        write_json(folder.stage("teacher") / "members.json", measured["members"])
+        members["members"] = brief(measured["members"])
+    check_members(run, bundle.policy)
     check_gate(run, measured["success"], folder)
     result = {
         "seconds": earlier + time.monotonic() - begun,
         "samples": samples,
         "gate": measured["success"],
         "digest": bundle.digest(),
+        **members,
     }
     folder.finish("teacher", result)
+    shutil.rmtree(folder.stage("teacher") / "shares", ignore_errors=True)
     return result
 
 
 def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     """The teacher's bundle, the seconds of earlier attempts, and the samples of all."""
     config, spec, seed = run.config.teacher, get_task(run.task), run.config.seed
+    if run.config.population:
+        return _train_population(run, folder)
     if run.config.method == "apg":
         return _train_apg_teacher(run, folder)
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
@@ -137,42 +119,13 @@ def _train_apg_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, i
     return bundle, spent.earlier, samples
 
 
-def measure_gate(run: Run, policy: Policy) -> dict[str, Any]:
-    """The teacher's success in worlds that neither training nor evaluation uses."""
-    gate, evaluate = run.config.gate, run.config.evaluate
-    episodes = run_episodes(
-        PolicyActor(policy),
-        env_maker(run, training=False),
-        gate.episodes,
-        min(gate.episodes, evaluate.num_envs),
-        derive(run.config.seed, "gate"),
-    )
-    return summarise(episodes, outcomes=get_task(run.task).outcomes)
-
-
-def check_gate(run: Run, success: dict[str, Any], folder: RunDir) -> None:
-    """Stop when the teacher is too weak.
-
-    Raises:
-        GateFailed: saying by how much and what to try.
-    """
-    needed, got = run.config.gate.success, success["mean"]
-    if got < needed:
-        better = (
-            "train longer (teacher.iterations), look at teacher/metrics.jsonl or mend the reward"
-        )
-        if run.config.teacher_bundle:
-            better = "give a better teacher_bundle"
-        reached = math.floor(1000.0 * got) / 1000.0
-        raise GateFailed(
-            f"a teacher that succeeds in at least {needed:.1%} of the episodes (gate.success)",
-            f"{got:.1%} of {success['episodes']} "
-            f"(95% interval {success['ci95'][0]:.1%} to {success['ci95'][1]:.1%}), "
-            f"{needed - got:.1%} too few; it is kept in {bundle_path(folder, 'teacher')}",
-            f"{better}, in another run_dir; or go on with this one: "
-            f"teacher_bundle={bundle_path(folder, 'teacher')} "
-            f"gate.success={reached:.3f} run_dir=...",
-        )
+def _train_population(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
+    policy, spent, samples = train_population(run, folder)
+    env = env_maker(run, training=False, pooled=True)(1, 0)
+    bundle = _bundle(run, env, policy, "teacher", spent.seconds, samples)
+    env.close()
+    bundle.lineage["pool"] = training_pool(run)
+    return bundle, spent.earlier, samples
 
 
 def distill(run: Run, folder: RunDir) -> dict[str, Any]:
@@ -208,7 +161,7 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
     make = env_maker(run, training=True, rollout=True)
     env = make(config.num_envs, derive(seed, "distill", rank()))
-    student = _untrained(run, env, teacher)
+    student = untrained(run, teacher)
     critic = env.spec.select(spec.obs_groups["critic"])
     terms = [*config.auxiliary, *getattr(student, "wants", ())]
     read = {*student.spec, *teacher.spec, *critic, *(term.partition(".")[0] for term in terms)}
@@ -239,9 +192,7 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
     """Distil where the physics are formulas."""
     config = run.config.windows
     worlds = differentiable(run, run.training_task, config.num_envs, "distill", rank())
-    env = env_maker(run, training=False)(1, 0)
-    student = _untrained(run, env, teacher)
-    env.close()
+    student = untrained(run, teacher)
     learner = WindowDistiller(
         worlds,
         student,
@@ -253,10 +204,14 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
     return learner.policy(), spent, learner.samples * world_size()
 
 
-def _untrained(run: Run, env: TaskEnv, teacher: Policy) -> Policy:
+def untrained(run: Run, teacher: Policy | None = None) -> Policy:
+    """The student before its first round; only an adapter needs to know its teacher."""
+    env = env_maker(run, training=False)(1, 0)
     torch.manual_seed(derive(run.config.seed, "student"))
     sees = env.spec.select(get_task(run.task).obs_groups["student"])
-    return run.config.student.build(sees, teacher, env.num_actions).to(env.device)
+    student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
+    env.close()
+    return student
 
 
 _SHOWN = ("loss", "success", "evaluated_success")
@@ -324,9 +279,11 @@ def load_fitting(run: Run, path: Path) -> PolicyBundle:
     Raises:
         BundleError: when it is missing, damaged or made for something else.
     """
-    env = env_maker(run, training=False)(1, 0)
+    bundle = PolicyBundle.load(path)
+    check_pool(run, bundle)
+    env = env_maker(run, training=False, pooled=is_population(bundle.policy))(1, 0)
     try:
-        return load_for(env, run.task, path)
+        return _fitted(bundle, env, run.task)
     finally:
         env.close()
 
@@ -338,6 +295,16 @@ def load_for(env: TaskEnv, task: str, path: Path) -> PolicyBundle:
         BundleError: when it is missing, damaged or made for something else.
     """
     bundle = PolicyBundle.load(path)
+    if is_population(bundle.policy):
+        raise BundleError(
+            "one policy for any robot",
+            f"{path}, a population that knows the robots of its pool only",
+            "give the student made of it, or evaluate it in its run",
+        )
+    return _fitted(bundle, env, task)
+
+
+def _fitted(bundle: PolicyBundle, env: TaskEnv, task: str) -> PolicyBundle:
     bundle.check_fits(task, env.spec, env.num_actions)
     bundle.policy.to(env.device)
     return bundle

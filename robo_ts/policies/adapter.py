@@ -223,7 +223,7 @@ def _check(config: PolicyConfig, spec: ObservationSpec, teacher: Policy) -> None
             repr(config.base_term),
             "leave student.base_term empty; a base term of the teacher's is kept",
         )
-    if isinstance(teacher, AdapterPolicy) or teacher.memory is not None or teacher.spec.images():
+    if type(teacher) is not Policy or teacher.memory is not None or teacher.spec.images():
         raise RoboTSError(
             "a teacher to adapt that is a plain policy of vectors without memory",
             f"a {type(teacher).__name__} with memory {teacher.config.memory!r} and images "

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import BundleError, RoboTSError
 from robo_ts.files import atomic_path, read_json, sha256, write_json
-from robo_ts.policies import adapter
+from robo_ts.policies import adapter, population
 from robo_ts.policies.config import PolicyConfig
 from robo_ts.policies.policy import Policy
 
@@ -183,7 +183,7 @@ def _rebuild(folder: Path, card: dict[str, Any], device: str | torch.device) -> 
 
 
 def _architecture(policy: Policy) -> dict[str, Any]:
-    if isinstance(policy, adapter.AdapterPolicy):
+    if isinstance(policy, adapter.AdapterPolicy | population.PopulationPolicy):
         return policy.architecture()
     return asdict(policy.config)
 
@@ -192,10 +192,13 @@ def _network(architecture: dict[str, Any], spec: ObservationSpec, num_actions: i
     # A plain policy's card names no kind, as before there were others.
     if "kind" not in architecture:
         return Policy(PolicyConfig(**architecture), spec, num_actions)
-    if architecture["kind"] != adapter.KIND:
+    kinds = {adapter.KIND: adapter.rebuild, population.KIND: population.rebuild}
+    kind = architecture["kind"]
+    if kind not in kinds:
+        known = ", ".join(kinds)
         raise BundleError(
-            f"a policy of a kind this version knows ({adapter.KIND}, or none for a plain one)",
-            repr(architecture["kind"]),
+            f"a policy of a kind this version knows ({known}, or none for a plain one)",
+            repr(kind),
             "update robo_ts",
         )
-    return adapter.rebuild(architecture, spec, num_actions)
+    return kinds[kind](architecture, spec, num_actions)

@@ -91,6 +91,11 @@ class Policy(nn.Module):
 
     # -- inputs ------------------------------------------------------------------------------------
 
+    @property
+    def vectors(self) -> ObservationSpec:
+        """The groups :meth:`inputs` concatenates, in order."""
+        return self._vectors
+
     def inputs(self, obs: Mapping[str, Tensor]) -> Tensor:
         """Concatenate the policy's vectors, checking every group: ``(..., size)``."""
         parts = [self._checked(obs, name) for name in self.spec if not self.spec[name].image]
@@ -196,6 +201,10 @@ class Policy(nn.Module):
                 f"shapes {got}" if got else "none",
                 "begin with policy.initial_state(num) and pass on what act() returned",
             )
+
+    def known(self, obs: Mapping[str, Tensor]) -> Tensor | None:
+        """Where its actions are fit to be learnt from, ``(num,)`` bool; None everywhere."""
+        return None
 
     def clip(self, action: Tensor) -> Tensor:
         """Actions within ``config.action_clip``."""

@@ -66,8 +66,12 @@ class AnalyticPolicyGradient(WindowLearner):
             worlds, hidden, cost = self._step(worlds, hidden, env.draw())
             total = cost if total is None else total + cost
         assert total is not None
-        cost = (total / steps + env.last_cost(worlds)).mean()
+        cost = self._mean(total / steps + env.last_cost(worlds))
         return Flown(cost, self._descend(cost), worlds, hidden, seen)
+
+    def _mean(self, cost: Tensor) -> Tensor:
+        """Over the worlds, of ``cost (num_envs,)``."""
+        return cost.mean()
 
     def _observe_act_advance(
         self, worlds: Worlds, hidden: Hidden, chance: Tensor

@@ -87,6 +87,8 @@ class WindowLearner(ABC):
     """
 
     measured: ClassVar[str] = "cost"
+    #: Whether several processes train one policy.
+    together: ClassVar[bool] = True
 
     def __init__(self, env: DifferentiableEnv, policy: Policy, config: WindowsConfig) -> None:
         check_feature_first(policy)
@@ -98,7 +100,8 @@ class WindowLearner(ABC):
             betas=(config.betas[0], config.betas[1]),
             fused=True,
         )
-        copy_from_first(policy)
+        if self.together:
+            copy_from_first(policy)
         self.hidden = policy.initial_state(env.num_envs)
         self.iteration, self.samples = 0, 0
 
@@ -175,7 +178,7 @@ class WindowLearner(ABC):
         """The policy's inputs, ``(num_envs, size)``."""
         with torch.no_grad():
             obs = self.env.observation(worlds)
-            return torch.cat([obs[name] for name in self._policy.spec]).t()
+            return torch.cat([obs[name] for name in self._policy.vectors]).t()
 
 
 def followed(parts: Worlds) -> Worlds:

@@ -14,7 +14,7 @@ from onnx import numpy_helper
 from robo_ts.env import TaskEnv, make_env
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.envs.quadrotor import QuadrotorConfig
-from robo_ts.envs.quadrotor.task import PROPRIOCEPTION
+from robo_ts.envs.quadrotor.groups import PROPRIOCEPTION
 from robo_ts.export import (
     ExportMismatch,
     Runtime,

@@ -8,11 +8,12 @@ import pytest
 import torch
 
 from robo_ts.distill.windows import WindowDistillConfig, WindowDistiller
-from robo_ts.envs.quadrotor import QuadrotorConfig, QuadrotorTwin
+from robo_ts.envs.quadrotor import DroneRanges, QuadrotorConfig, QuadrotorTwin
 from robo_ts.envs.quadrotor.config import References
 from robo_ts.errors import RoboTSError
 from robo_ts.pipeline.config import compose_run
-from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies import Policy, PolicyConfig, PopulationPolicy
+from robo_ts.teach.population import new_population
 
 N = 16
 
@@ -139,3 +140,59 @@ def test_a_teacher_with_memory_is_refused() -> None:
 def test_impossible_settings_are_refused(words: list[str], said: str) -> None:
     with pytest.raises(RoboTSError, match=said):
         compose_run(words)
+
+
+def pooled(drop: int | None = None, **config: Any) -> WindowDistiller:
+    """A population of four over a pool of four, as teacher."""
+    task = QuadrotorConfig(references=References(langevin=0.0), drones=DroneRanges(pool=4))
+    env = QuadrotorTwin(task, N)
+    told = env.spec.select(["privileged"])
+    network = PolicyConfig(encoder=[8], memory="none", base_term="privileged.hover_action")
+    teacher = new_population(network, told, 4, range(4), seed=1).requires_grad_(False)
+    if drop is not None:
+        teacher.kept[drop] = False
+    torch.manual_seed(0)
+    student = Policy(
+        PolicyConfig(encoder=[16], memory_size=8), env.spec.select(["proprioception"]), 4
+    )
+    settings: dict[str, Any] = {"num_envs": N, "iterations": 40, "window": 8, "first_window": 8}
+    settings |= {"normalizer_iterations": 0, "warmup_iterations": 1} | config
+    return WindowDistiller(env, student, WindowDistillConfig(**settings), teacher)
+
+
+def test_of_a_population_the_member_in_charge_of_each_world_labels_it() -> None:
+    one = pooled()
+    flown: list[torch.Tensor] = []
+    advance = one.env.advance
+    one.env.advance = lambda w, a, c: (flown.append(a.clone()), advance(w, a, c))[1]  # type: ignore[method-assign]
+    obs = {name: value.t() for name, value in one.env.observation(one.env.worlds).items()}
+    one.learn_one()
+    teacher = one.teacher
+    assert isinstance(teacher, PopulationPolicy)
+    for world in range(N):
+        own = {name: value[world : world + 1] for name, value in obs.items()}
+        expected = teacher.member(world // (N // 4))(own)[0].clamp(-1.0, 1.0)
+        assert torch.allclose(flown[0][:, world], expected[0], atol=1e-5)
+    assert not torch.allclose(teacher(obs)[0], teacher.member(0)(obs)[0], atol=1e-3)
+
+
+def test_from_a_dropped_member_nothing_is_learnt() -> None:
+    whole, dropped, other = pooled(), pooled(drop=1), pooled(drop=1)
+    with torch.no_grad():  # what the dropped one says does not matter
+        other.teacher.head.bias[1] += 1.0
+    for one in (whole, dropped, other):
+        for _ in range(2):
+            one.learn_one()
+    mine, same, more = (one.policy().state_dict() for one in (dropped, other, whole))
+    assert all(torch.equal(mine[name], same[name]) for name in mine)
+    assert any(not torch.equal(mine[name], more[name]) for name in mine)
+
+
+def test_a_population_in_other_worlds_than_its_own_is_refused() -> None:
+    one = pooled()
+    env = QuadrotorTwin(QuadrotorConfig(), N)
+    with pytest.raises(RoboTSError, match="drawn anew"):
+        WindowDistiller(env, one.policy(), WindowDistillConfig(), one.teacher)
+    env = QuadrotorTwin(QuadrotorConfig(drones=DroneRanges(pool=2)), N)
+    with pytest.raises(RoboTSError, match="the pool the population was trained on"):
+        WindowDistiller(env, one.policy(), WindowDistillConfig(), one.teacher)

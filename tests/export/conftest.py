@@ -10,7 +10,7 @@ import torch
 
 from robo_ts.env import TaskEnv, make_env
 from robo_ts.env.observations import ObservationSpec
-from robo_ts.envs.quadrotor.task import PRIVILEGED, PROPRIOCEPTION
+from robo_ts.envs.quadrotor.groups import PRIVILEGED, PROPRIOCEPTION
 from robo_ts.export import export_bundle, record_golden
 from robo_ts.policies import Policy, PolicyBundle, PolicyConfig
 from robo_ts.policies.normalizer import Normalizer

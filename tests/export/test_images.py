@@ -15,7 +15,7 @@ from torch import Tensor
 
 from robo_ts.env import TaskEnv, make_env
 from robo_ts.env.observations import ObservationGroup, ObservationSpec, Term
-from robo_ts.envs.quadrotor.task import PROPRIOCEPTION
+from robo_ts.envs.quadrotor.groups import PROPRIOCEPTION
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate.actors import OnnxActor
 from robo_ts.export import (

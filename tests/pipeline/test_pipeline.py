@@ -9,8 +9,8 @@ import pytest
 from robo_ts.cli import main
 from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.pipeline.config import compose_run
+from robo_ts.pipeline.gate import check_gate
 from robo_ts.pipeline.run_dir import RunDir
-from robo_ts.pipeline.stages import check_gate
 from robo_ts.policies import PolicyBundle
 from robo_ts.view import plots
 

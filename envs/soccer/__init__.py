@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.soccer.config import SoccerConfig
 from robo_ts.envs.soccer.task import Soccer
+from robo_ts.envs.soccer.trials import trials
 
 TASK = TaskSpec(
     name="soccer",
@@ -16,6 +17,7 @@ TASK = TaskSpec(
         "student": ["proprioception", "perception"],
     },
     outcomes=("own_goal",),
+    trials=trials,
 )
 
 __all__ = ["TASK", "Soccer", "SoccerConfig"]

@@ -77,14 +77,16 @@ class RewardConfig:
         advance: per m by which the ball comes nearer to the attacked goal.
         facing: per s and cosine of the angle between line of sight and ball, seen from above.
         out_of_play: lost by everyone when the ball leaves the pitch.
+        fallen: lost per s by a player that lies on the floor, which earns nothing else meanwhile.
     """
 
     scored: float = 5.0
     conceded: float = 5.0
-    approach: float = 0.2
-    advance: float = 0.5
+    approach: float = 1.0
+    advance: float = 1.5
     facing: float = 0.1
     out_of_play: float = 0.2
+    fallen: float = 5.0
 
     def __post_init__(self) -> None:
         check_finite(self, "task.reward")
@@ -125,6 +127,7 @@ class SoccerConfig:
             ``random``, ``still``, or the folder of a policy bundle. Empty: there is no away team.
         episode_s: time limit, s.
         end_on_goal: whether a goal ends the episode; if not, a kick-off follows.
+        end_on_fall: whether the fall of a home player ends it; only walkers with legs fall.
         start: how episodes begin.
         reward: its weights.
         perception: what the group ``perception`` lacks.
@@ -135,6 +138,7 @@ class SoccerConfig:
     opponents: list[str] = field(default_factory=lambda: ["chaser"])
     episode_s: float = 50.0
     end_on_goal: bool = True
+    end_on_fall: bool = True
     start: StartConfig = field(default_factory=StartConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)

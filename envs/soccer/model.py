@@ -31,8 +31,6 @@ def build_model(walker: Walker, home: int, away: int) -> mujoco.MjModel:
     spec.compiler.degree = False
     spec.option.timestep = walker.timestep
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    # So few geoms per body are tested faster one by one than through a tree.
-    spec.option.disableflags |= int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
     pitch.add_pitch(spec)
     pitch.add_ball(spec)
     for index, name in enumerate(player_names(home, away)):

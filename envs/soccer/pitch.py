@@ -8,6 +8,7 @@ sides that return the ball.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import mujoco
 
@@ -39,8 +40,10 @@ def add_pitch(spec: mujoco.MjSpec) -> None:
         contype=GROUND,
         conaffinity=0,
     )
-    _add_lines(world)
-    _add_ramps(world)
+    # Bodies of their own, because what is far from a body as a whole is not tested geom by geom.
+    _add_lines(world.add_body(name="lines"))
+    for side in ("left", "right", "front", "rear"):
+        _add_ramps(world.add_body(name=f"ramp_{side}"), side)
     for side in (1, -1):
         _add_goal(world, side)
 
@@ -71,7 +74,7 @@ ROLLING_FRICTION = 0.3 * BALL_RADIUS * (5.0 / 3.0) / 9.81
 _DIRECTIONAL = mujoco.mjtLightType.mjLIGHT_DIRECTIONAL
 
 
-def _look(world: mujoco.MjSpec, name: str, pos: list[float], size: list[float]) -> None:
+def _look(world: Any, name: str, pos: list[float], size: list[float]) -> None:
     world.add_geom(
         name=name,
         type=_BOX,
@@ -84,7 +87,7 @@ def _look(world: mujoco.MjSpec, name: str, pos: list[float], size: list[float]) 
     )
 
 
-def _add_lines(world: mujoco.MjSpec) -> None:
+def _add_lines(world: Any) -> None:
     half, thick = 0.02, 0.001
     for side, name in ((1, "front"), (-1, "rear")):
         _look(
@@ -111,64 +114,66 @@ def _add_lines(world: mujoco.MjSpec) -> None:
     _look(world, "line_middle", [0.0, 0.0, thick], [half, HALF_WIDTH, thick])
 
 
-def _add_ramps(world: mujoco.MjSpec) -> None:
-    """Slopes that begin at the lines; those of the short sides leave the goals' mouths free."""
+def _add_ramps(body: Any, name: str) -> None:
+    """Slopes that begin at a line; those of the short sides leave the goal's mouth free."""
     angle = math.atan2(RAMP_HEIGHT, RAMP_WIDTH)
     length = math.hypot(RAMP_HEIGHT, RAMP_WIDTH)
     thick = 0.05
     # Middle of a slab whose upper face runs from the line up to the outer edge.
     out = 0.5 * RAMP_WIDTH + thick * math.sin(angle)
     up = 0.5 * RAMP_HEIGHT - thick * math.cos(angle)
-    free = GOAL_HALF_WIDTH + 2 * POST_RADIUS
-    piece = 0.5 * (HALF_WIDTH + RAMP_WIDTH - free)
+    side = 1 if name in ("left", "front") else -1
     common = {"type": _BOX, "rgba": _GREY, "contype": GROUND, "conaffinity": 0}
-    for side, name in ((1, "left"), (-1, "right")):
-        world.add_geom(
+    if name in ("left", "right"):
+        body.add_geom(
             name=f"ramp_{name}",
             pos=[0.0, side * (HALF_WIDTH + out), up],
             size=[HALF_LENGTH + RAMP_WIDTH, 0.5 * length, thick],
             quat=_about([1.0, 0.0, 0.0], side * angle),
             **common,
         )
-    for side, name in ((1, "front"), (-1, "rear")):
-        for end, hand in ((1, "left"), (-1, "right")):
-            world.add_geom(
-                name=f"ramp_{name}_{hand}",
-                pos=[side * (HALF_LENGTH + out), end * (free + piece), up],
-                size=[0.5 * length, piece, thick],
-                quat=_about([0.0, 1.0, 0.0], -side * angle),
-                **common,
-            )
+        return
+    free = GOAL_HALF_WIDTH + 2 * POST_RADIUS
+    piece = 0.5 * (HALF_WIDTH + RAMP_WIDTH - free)
+    for end, hand in ((1, "left"), (-1, "right")):
+        body.add_geom(
+            name=f"ramp_{name}_{hand}",
+            pos=[side * (HALF_LENGTH + out), end * (free + piece), up],
+            size=[0.5 * length, piece, thick],
+            quat=_about([0.0, 1.0, 0.0], -side * angle),
+            **common,
+        )
 
 
-def _add_goal(world: mujoco.MjSpec, side: int) -> None:
+def _add_goal(world: Any, side: int) -> None:
     name = "goal_front" if side > 0 else "goal_rear"
+    body = world.add_body(name=name)
     common = {"rgba": GOAL_COLOURS[side], "contype": GOALS, "conaffinity": 0}
     line, middle = side * HALF_LENGTH, 0.5 * GOAL_HEIGHT
     beside = GOAL_HALF_WIDTH + POST_RADIUS
     for end, hand in ((1, "left"), (-1, "right")):
-        world.add_geom(
+        body.add_geom(
             name=f"{name}_post_{hand}",
             type=_CYLINDER,
             pos=[line, end * beside, middle],
             size=[POST_RADIUS, middle, 0.0],
             **common,
         )
-        world.add_geom(
+        body.add_geom(
             name=f"{name}_side_{hand}",
             type=_BOX,
             pos=[line + 0.5 * side * GOAL_DEPTH, end * beside, middle],
             size=[0.5 * GOAL_DEPTH, 0.01, middle],
             **common,
         )
-    world.add_geom(
+    body.add_geom(
         name=f"{name}_back",
         type=_BOX,
         pos=[line + side * GOAL_DEPTH, 0.0, middle],
         size=[0.01, beside, middle],
         **common,
     )
-    world.add_geom(
+    body.add_geom(
         name=f"{name}_bar",
         type=_BOX,
         pos=[line, 0.0, GOAL_HEIGHT],

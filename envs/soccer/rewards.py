@@ -16,6 +16,7 @@ def reward(
     nearest: Tensor,
     advance: Tensor,
     facing: Tensor,
+    fallen: Tensor,
     dt: float,
 ) -> Tensor:
     """Reward of the home team's players for one control step, ``(worlds, players)``.
@@ -28,6 +29,7 @@ def reward(
             is paid for coming nearer, so that the others need not crowd the ball.
         advance: by how much the ball came nearer to the attacked goal, ``(worlds,)`` m.
         facing: cosine between line of sight and ball, ``(worlds, players)``.
+        fallen: who lies on the floor, ``(worlds, players)`` bool.
         dt: length of the step, s.
     """
     team = (
@@ -37,4 +39,7 @@ def reward(
         + config.advance * advance
     )
     own = config.approach * approach * nearest + config.facing * dt * facing
-    return (team[:, None] + own).to(torch.float32)
+    earned = team[:, None] + own
+    # Nothing good is earned lying down (Haarnoja et al. 2023), or falling would pay.
+    lying = earned.clamp_max(0.0) - config.fallen * dt
+    return torch.where(fallen, lying, earned).to(torch.float32)

@@ -121,7 +121,39 @@ def _drive(to: Tensor, look: Tensor, ball: Tensor, may_kick: Tensor) -> Tensor:
     return torch.stack([speed[:, 0], speed[:, 1], turn, kicks, pan], dim=-1)
 
 
-SCRIPTED = ("chaser", "goalkeeper", "random", "still")
+class Dribbler(Chaser):
+    """A chaser that pushes the ball before it and never kicks."""
+
+    name = "dribbler"
+
+    def act(self, obs: Mapping[str, Tensor], seats: Tensor) -> Tensor:
+        action = super().act(obs, seats)
+        action[:, 3] = -1.0
+        return action
+
+
+class Defender(Memoryless):
+    """A goalkeeper that comes out as a chaser while the ball is in its own half."""
+
+    name = "defender"
+    groups: tuple[str, ...] = _READS
+
+    def __init__(self, view: ObservationGroup) -> None:
+        self.slices = view.slices()
+        self.chaser, self.goalkeeper = Chaser(view), Goalkeeper(view)
+
+    def act(self, obs: Mapping[str, Tensor], seats: Tensor) -> Tensor:
+        view = obs["privileged"]
+        ball = view[:, self.slices["ball"]][:, :2]
+        goals = (view[:, self.slices[name]] for name in ("own_goal", "attacked_goal"))
+        to_own, to_other = (distance(ball - goal) for goal in goals)
+        near = (to_own < to_other)[:, None]
+        chased, kept = self.chaser.act(obs, seats), self.goalkeeper.act(obs, seats)
+        return torch.where(near, chased, kept)
+
+
+_DRIVEN = {one.name: one for one in (Chaser, Dribbler, Defender, Goalkeeper)}
+SCRIPTED = (*_DRIVEN, "random", "still")
 
 
 def scripted(name: str, walker: str, view: ObservationGroup, num_actions: int) -> Player:
@@ -140,4 +172,4 @@ def scripted(name: str, walker: str, view: ObservationGroup, num_actions: int) -
             f"{name!r} for walker {walker!r}",
             "only a box can be told where to go",
         )
-    return Chaser(view) if name == "chaser" else Goalkeeper(view)
+    return _DRIVEN[name](view)

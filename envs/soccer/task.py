@@ -39,7 +39,13 @@ class Soccer(TaskEnv):
     """
 
     name: ClassVar[str] = "soccer"
-    failure_names: ClassVar[tuple[str, ...]] = ("none", "too late", "conceded", "own goal")
+    failure_names: ClassVar[tuple[str, ...]] = (
+        "none",
+        "too late",
+        "conceded",
+        "own goal",
+        "fallen",
+    )
     kept: ClassVar[tuple[str, ...]] = (
         "qpos",
         "qvel",
@@ -53,6 +59,7 @@ class Soccer(TaskEnv):
         "_viewed",
         "_own_goal",
         "_outs",
+        "_fallen",
     )
 
     def __init__(
@@ -112,6 +119,7 @@ class Soccer(TaskEnv):
         self._last_touch = new(value=_NOBODY, dtype=torch.long)
         self._first_touch, self._viewed = new(players, value=torch.inf), new(players)
         self._own_goal, self._outs = new(value=False, dtype=torch.bool), new()
+        self._fallen = new(self.home.last, value=False, dtype=torch.bool)
 
     # -- who plays ---------------------------------------------------------------------------------
 
@@ -171,6 +179,7 @@ class Soccer(TaskEnv):
         self._viewed[worlds] = 0.0
         self._own_goal[worlds] = False
         self._outs[worlds] = 0.0
+        self._fallen[worlds] = False
 
     def _place(self, worlds: Tensor) -> None:
         """Ball and players take their places in ``worlds``, at rest."""
@@ -219,6 +228,7 @@ class Soccer(TaskEnv):
         self._approach = (before - self._to_ball)[:, : self.home.last]
         self._advance = was_to_goal - self._to_goal
         self._ruling = ruling(field.ball)
+        self._fallen = self.walker.fallen(self.home.of(field.qpos))
         self._touched(field)
         self._score()
         self._look(field)
@@ -285,8 +295,10 @@ class Soccer(TaskEnv):
                 self._place(goals)
 
     def _terminated(self) -> Tensor:
-        over = self._ruling.scored | self._ruling.conceded
-        return self._rows_of(over & self.config.end_on_goal)
+        goal = self._ruling.scored | self._ruling.conceded
+        fall = self._fallen.any(dim=1)
+        over = (goal & self.config.end_on_goal) | (fall & self.config.end_on_fall)
+        return self._rows_of(over)
 
     def _reward(self, terminated: Tensor) -> Tensor:
         reward = rewards.reward(
@@ -296,6 +308,7 @@ class Soccer(TaskEnv):
             self._nearest,
             self._advance,
             self._facing,
+            self._fallen,
             self.step_dt,
         )
         return reward.flatten()[: self.num_envs]
@@ -337,7 +350,9 @@ class Soccer(TaskEnv):
         scored, conceded = self._goals.unbind(dim=1)
         success = scored > conceded
         lost = torch.where(self._own_goal, 3, 2)
-        failure = torch.where(conceded > scored, lost, 1).masked_fill(success, 0)
+        failure = torch.where(conceded > scored, lost, 1)
+        fell = self._fallen.any(dim=1) & self.config.end_on_fall
+        failure = torch.where(fell, 4, failure).masked_fill(success, 0)
         steps = self.episode_step[:: self.agents].clamp_min(1)
         time = self.episode_time()
         by_world = {

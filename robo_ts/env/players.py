@@ -65,6 +65,14 @@ class Memoryless:
         """Nothing to restore."""
 
 
+class HasSeats(Protocol):
+    """An environment some of whose agents are played by others."""
+
+    def seat(self, players: Sequence[Player], weights: Sequence[float] | None = None) -> None:
+        """Let these play from the worlds' next episodes on, each as often as its weight says."""
+        ...
+
+
 class Lineup:
     """The players of every world's free seats: one of several in each, drawn at an episode's start.
 

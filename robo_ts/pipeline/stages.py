@@ -31,6 +31,7 @@ from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
+from robo_ts.teach.self_play import SelfPlay
 
 
 def env_maker(run: Run, training: bool, rollout: bool = False) -> Callable[[int, int], TaskEnv]:
@@ -111,7 +112,10 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
         return _train_apg_teacher(run, folder)
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
     env.reset()
-    learner = PPOTeacher(env, spec.obs_groups, config, seed)
+    if run.config.method == "self_play":
+        learner = SelfPlay(env, spec.obs_groups, config, run.config.self_play, seed)
+    else:
+        learner = PPOTeacher(env, spec.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     env.close()

@@ -2,7 +2,8 @@
 
 from robo_ts.envs.soccer.walkers.base import Planar, Walker
 from robo_ts.envs.soccer.walkers.box import Box
+from robo_ts.envs.soccer.walkers.op3 import OP3
 
-WALKERS: dict[str, type[Walker]] = {"box": Box}
+WALKERS: dict[str, type[Walker]] = {"box": Box, "op3": OP3}
 
 __all__ = ["WALKERS", "Planar", "Walker"]

@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("settings", nargs="*", metavar="key=value")
     _add_bench(commands.add_parser("bench", help="measure speed, memory and methods"))
     _add_trials(commands.add_parser("trials", help="policies side by side in a task's conditions"))
+    _add_matches(commands.add_parser("matches", help="policies against each other, ranked"))
     commands.add_parser("list", help="the tasks that can be run")
     return parser
 
@@ -94,6 +95,22 @@ def _add_trials(trials: argparse.ArgumentParser) -> None:
     trials.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
+def _add_matches(matches: argparse.ArgumentParser) -> None:
+    matches.epilog = (
+        "example: robo-ts matches mine=runs/a/teacher/bundle chaser goalkeeper random --games 100"
+    )
+    matches.add_argument("players", nargs="+", metavar="[NAME=]PLAYER")
+    matches.add_argument("--task", default="soccer")
+    matches.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="changes")
+    matches.add_argument("--games", type=int, default=100, help="per pair")
+    matches.add_argument(
+        "--only", default="", help="names, with commas: only pairs with one of them"
+    )
+    matches.add_argument("--engine", default="cpu")
+    matches.add_argument("--seed", type=int, default=0)
+    matches.add_argument("--json", type=Path, default=None, help="write the figures here")
+
+
 def _dispatch(words: argparse.Namespace) -> int:
     if words.command == "list":
         return _list()
@@ -104,6 +121,8 @@ def _dispatch(words: argparse.Namespace) -> int:
         return _bench(words)
     if words.command == "trials":
         return _trials(words)
+    if words.command == "matches":
+        return _matches(words)
     return _run(words.command, words.settings)
 
 
@@ -125,6 +144,29 @@ def _trials(words: argparse.Namespace) -> int:
         check_writable(words.json)
     only = [word for word in words.only.split(",") if word]
     figures = compare(words.policies, words.task, only, EngineConfig(words.engine), words.seed)
+    if words.json:
+        write_json(words.json, figures)
+    show(figures)
+    return 0
+
+
+def _matches(words: argparse.Namespace) -> int:
+    from robo_ts.files import check_writable, write_json
+    from robo_ts.pipeline.matches import rank, show
+    from robo_ts.sim import EngineConfig
+
+    if words.json:
+        check_writable(words.json)
+    only = [word for word in words.only.split(",") if word]
+    figures = rank(
+        words.players,
+        words.task,
+        words.changes,
+        words.games,
+        only,
+        EngineConfig(words.engine),
+        words.seed,
+    )
     if words.json:
         write_json(words.json, figures)
     show(figures)

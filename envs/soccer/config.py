@@ -73,7 +73,8 @@ class RewardConfig:
     Attributes:
         scored: for a goal of the own team.
         conceded: lost for a goal of the other team, own goals included.
-        approach: per m by which the player nearest to the ball in its team comes nearer.
+        approach: per m by which the player nearest to the ball in its team walks towards the place
+            behind the ball, from where it can be kicked at the goal.
         advance: per m by which the ball comes nearer to the attacked goal.
         facing: per s and cosine of the angle between line of sight and ball, seen from above.
         out_of_play: lost by everyone when the ball leaves the pitch.
@@ -82,7 +83,7 @@ class RewardConfig:
 
     scored: float = 5.0
     conceded: float = 5.0
-    approach: float = 1.0
+    approach: float = 0.5
     advance: float = 1.5
     facing: float = 0.1
     out_of_play: float = 0.2

@@ -15,8 +15,12 @@ from robo_ts.envs.soccer.pitch import GOAL_HEIGHT, HALF_LENGTH
 from robo_ts.envs.soccer.views import OTHERS, Seen, Team
 from robo_ts.envs.soccer.walkers import Walker
 
-_THINGS = ("ball", "attacked_goal", "own_goal", "teammate") + tuple(
-    f"opponent_{i}" for i in range(MAX_TEAM)
+_THINGS = (
+    "ball",
+    "attacked_goal",
+    "own_goal",
+    "teammate",
+    *(f"opponent_{i}" for i in range(MAX_TEAM)),
 )
 THINGS = len(_THINGS)
 
@@ -88,7 +92,7 @@ def scene(walker: Walker, field: Field, team: Team, seen: Seen, sight: float) ->
 
 
 def facing(walker: Walker, field: Field, team: Team) -> Tensor:
-    """Cosine of the angle between line of sight and ball, seen from above, ``(worlds, viewers)``."""
+    """Cosine between line of sight and ball, seen from above, ``(worlds, viewers)``."""
     eye = walker.eye(team.of(field.qpos))
     offset = rotated(field.ball[:, None, :2] - eye.position[..., :2], eye.yaw)
     return offset[..., 0] / distance(offset).clamp_min(1e-6)

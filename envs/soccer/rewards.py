@@ -6,7 +6,27 @@ import torch
 from torch import Tensor
 
 from robo_ts.envs.soccer.config import RewardConfig
+from robo_ts.envs.soccer.field import distance
+from robo_ts.envs.soccer.pitch import HALF_LENGTH
 from robo_ts.envs.soccer.referee import Ruling
+
+# From the ball, away from the attacked goal, m.
+BEHIND = 0.2
+
+
+def approached(before: Tensor, after: Tensor, ball: Tensor) -> Tensor:
+    """How far players walked towards the place behind the ball, ``(worlds, players)`` m.
+
+    The ball counts as it was before the step: who kicks it away loses nothing.
+
+    Args:
+        before: where the players of the home team were, ``(worlds, players, 2)`` m.
+        after: where they are.
+        ball: where the ball was, ``(worlds, 2)`` m.
+    """
+    way = ball.new_tensor([HALF_LENGTH, 0.0]) - ball
+    place = (ball - BEHIND * way / distance(way).clamp_min(1e-6)[:, None])[:, None]
+    return distance(place - before) - distance(place - after)
 
 
 def reward(
@@ -24,7 +44,8 @@ def reward(
     Args:
         config: the weights.
         ruling: what happened.
-        approach: by how much each came nearer to the ball, ``(worlds, players)`` m.
+        approach: by how much each walked towards the place behind the ball (:func:`approached`),
+            ``(worlds, players)`` m.
         nearest: who was nearest to the ball in its team, ``(worlds, players)`` bool. Only that one
             is paid for coming nearer, so that the others need not crowd the ball.
         advance: by how much the ball came nearer to the attacked goal, ``(worlds,)`` m.

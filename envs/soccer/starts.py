@@ -34,9 +34,7 @@ class Start(NamedTuple):
     yaw: Tensor
 
 
-def begin(
-    config: StartConfig, n: int, home: int, away: int, generator: torch.Generator
-) -> Start:
+def begin(config: StartConfig, n: int, home: int, away: int, generator: torch.Generator) -> Start:
     """Places for ``n`` worlds of ``home`` and ``away`` players."""
     device, players = generator.device, home + away
     shares = torch.tensor([config.kickoff, config.set_piece, config.anywhere]).to(device).float()
@@ -52,7 +50,9 @@ def begin(
     # Own halves at a kick-off: home at negative, away at positive x.
     side = torch.ones(players, device=device)
     side[:home] = -1.0
-    own_half = torch.stack([side * (_CLEAR + (limit[0] - _CLEAR) * place[..., 0]), position[..., 1]], -1)
+    own_half = torch.stack(
+        [side * (_CLEAR + (limit[0] - _CLEAR) * place[..., 0]), position[..., 1]], -1
+    )
     position = torch.where((kind == 0)[..., None, None], own_half, position)
     radius = config.nearest + (config.farthest - config.nearest) * place[..., 0, 0]
     angle = 2.0 * math.pi * place[..., 0, 1]

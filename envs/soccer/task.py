@@ -96,7 +96,7 @@ class Soccer(TaskEnv):
         self.lineup: Lineup | None = None
         if away:
             self.lineup = Lineup(
-                [self._player(name) for name in config.opponents],
+                [self.player(name) for name in config.opponents],
                 worlds,
                 away,
                 self.step_rng,
@@ -123,7 +123,12 @@ class Soccer(TaskEnv):
 
     # -- who plays ---------------------------------------------------------------------------------
 
-    def _player(self, name: str) -> Player:
+    def player(self, name: str) -> Player:
+        """Someone who can play: a scripted player, or the policy in the bundle's folder ``name``.
+
+        Raises:
+            RoboTSError: when there is no such player, or a policy that does not fit.
+        """
         view = self.spec["privileged"]
         if name in SCRIPTED:
             return scripted(name, self.config.walker, view, self.num_actions)
@@ -184,9 +189,7 @@ class Soccer(TaskEnv):
     def _place(self, worlds: Tensor) -> None:
         """Ball and players take their places in ``worlds``, at rest."""
         config, home = self.config, self.home.last
-        start = starts.begin(
-            config.start, len(worlds), home, self.players - home, self.reset_rng
-        )
+        start = starts.begin(config.start, len(worlds), home, self.players - home, self.reset_rng)
         qpos = torch.zeros(len(worlds), self.sim.model.nq, device=self.device)
         qpos[:, :2], qpos[:, 2], qpos[:, 3] = start.ball, BALL_RADIUS, 1.0
         qpos[:, 7:] = self.walker.stand(start.position, start.yaw).flatten(1)
@@ -199,9 +202,7 @@ class Soccer(TaskEnv):
         self._to_ball[worlds], self._to_goal[worlds] = self._distances(field)
         for team in self._watching():
             seen = views.others(field, team)
-            view = perception.scene(
-                self.walker, field, team, seen, config.perception.sight
-            )
+            view = perception.scene(self.walker, field, team, seen, config.perception.sight)
             team_rows = slice(team.first, team.last)
             self._history[worlds, team_rows] = perception.exact(view)[:, :, None]
 
@@ -220,12 +221,17 @@ class Soccer(TaskEnv):
         self.sim.write("ctrl", control.flatten(1))
 
     def _after_physics(self) -> None:
+        old, was_to_goal = self.field, self._to_goal
         self.qpos, self.qvel = self.sim.read("qpos").clone(), self.sim.read("qvel").clone()
         field = self.field
-        before, was_to_goal = self._to_ball, self._to_goal
-        self._nearest = before[:, : self.home.last] <= before[:, : self.home.last].amin(1, True)
+        to_ball = self.home.of(self._to_ball)
+        self._nearest = to_ball <= to_ball.amin(dim=1, keepdim=True)
         self._to_ball, self._to_goal = self._distances(field)
-        self._approach = (before - self._to_ball)[:, : self.home.last]
+        self._approach = rewards.approached(
+            self.home.of(old.players.position),
+            self.home.of(field.players.position),
+            old.ball[:, :2],
+        )
         self._advance = was_to_goal - self._to_goal
         self._ruling = ruling(field.ball)
         self._fallen = self.walker.fallen(self.home.of(field.qpos))

@@ -87,7 +87,7 @@ def others(field: Field, team: Team) -> Seen:
     """The teammates and opponents of every player of ``team``."""
     position, velocity = field.players.position, field.players.velocity
     worlds, viewers = position.shape[0], team.last - team.first
-    mates = [v for v in range(team.first, team.last)]
+    mates = list(range(team.first, team.last))
     foes = [p for p in range(position.shape[1]) if p not in mates]
     present = position.new_zeros(worlds, viewers, OTHERS)
     offset, speed = (position.new_zeros(worlds, viewers, OTHERS, 2) for _ in range(2))

@@ -78,8 +78,8 @@ class TaskEnv(ABC):
         substeps: simulation steps per control step.
         seed: seed of both generators.
         agents: rows per world.
-        num_envs: rows in all; ``agents`` per world of ``sim`` when left out. Where it is no multiple
-            of ``agents``, the last world has fewer.
+        num_envs: rows in all; ``agents`` per world of ``sim`` when left out. Where it is no
+            multiple of ``agents``, the last world has fewer.
     """
 
     name: ClassVar[str] = ""

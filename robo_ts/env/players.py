@@ -1,4 +1,4 @@
-"""Who acts for the agents of a world that nobody trains: opponents, drawn anew for every episode."""
+"""Who acts for the agents of a world that nobody trains, such as opponents."""
 
 from __future__ import annotations
 
@@ -68,6 +68,10 @@ class Memoryless:
 class HasSeats(Protocol):
     """An environment some of whose agents are played by others."""
 
+    def player(self, name: str) -> Player:
+        """One of the task's own players, or a policy: ``name`` is then a bundle's folder."""
+        ...
+
     def seat(self, players: Sequence[Player], weights: Sequence[float] | None = None) -> None:
         """Let these play from the worlds' next episodes on, each as often as its weight says."""
         ...
@@ -134,7 +138,7 @@ class Lineup:
         self.playing.clamp_(max=len(players) - 1)
 
     def draw(self, worlds: Tensor, generator: torch.Generator) -> None:
-        """New episodes begin in ``worlds (n,)``: who plays there is drawn, and remembers nothing."""
+        """New episodes begin in ``worlds (n,)``: who plays is drawn, and remembers nothing."""
         drawn = torch.multinomial(self.weights, len(worlds), replacement=True, generator=generator)
         self.playing[worlds] = drawn
         seats = worlds[:, None] * self.seats + torch.arange(self.seats, device=self.device)

@@ -75,7 +75,13 @@ class Box(Walker):
         cos, sin = torch.cos(yaw), torch.sin(yaw)
         x, y = qvel[..., 0], qvel[..., 1]
         return torch.stack(
-            [cos * x + sin * y, cos * y - sin * x, qvel[..., 2], qpos[..., 3] / STROKE, qpos[..., 4]],
+            [
+                cos * x + sin * y,
+                cos * y - sin * x,
+                qvel[..., 2],
+                qpos[..., 3] / STROKE,
+                qpos[..., 4],
+            ],
             dim=-1,
         )
 

@@ -49,9 +49,7 @@ def test_nothing_blocks_the_mouth_of_a_goal(
     geom = np.zeros(1, np.int32)
     for height in (0.02, 0.07, 0.3, 0.5):
         start = np.array([side * (pitch.HALF_LENGTH - 0.3), aside, height])
-        gap = mujoco.mj_ray(
-            model, data, start, np.array([side, 0.0, 0.0]), None, 1, -1, geom
-        )
+        gap = mujoco.mj_ray(model, data, start, np.array([side, 0.0, 0.0]), None, 1, -1, geom)
         assert gap == pytest.approx(0.3 + pitch.GOAL_DEPTH - 0.01, abs=1e-3)
 
 
@@ -62,7 +60,8 @@ def test_a_ball_stays_in_the_goal_it_rolled_into(model: mujoco.MjModel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "velocity"), [((0.5, 1.2), (0.0, 1.2)), ((1.6, -1.2), (1.2, 0.0)), ((0.0, -1.0), (0.3, -1.2))]
+    ("at", "velocity"),
+    [((0.5, 1.2), (0.0, 1.2)), ((1.6, -1.2), (1.2, 0.0)), ((0.0, -1.0), (0.3, -1.2))],
 )
 def test_ramps_return_the_ball(
     model: mujoco.MjModel, at: tuple[float, float], velocity: tuple[float, float]

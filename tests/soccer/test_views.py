@@ -1,4 +1,4 @@
-"""Views: the same for both teams in the same situation; virtual perception tells what a camera would."""
+"""Views: the same for both teams in the same situation; perception tells what a camera would."""
 
 from __future__ import annotations
 
@@ -74,7 +74,12 @@ def test_a_view_says_where_things_are(make_soccer: MakeSoccer, put: Put) -> None
 def test_opponents_are_ordered_by_distance(make_soccer: MakeSoccer, put: Put) -> None:
     env = make_soccer(team_size=2, opponents=["still"])
     for near, far in ((2, 3), (3, 2)):
-        place = {0: (0.0, 0.0, 0.0), 1: (-1.0, 0.0, 0.0), near: (1.0, 0.0, 0.0), far: (2.0, 0.0, 0.0)}
+        place = {
+            0: (0.0, 0.0, 0.0),
+            1: (-1.0, 0.0, 0.0),
+            near: (1.0, 0.0, 0.0),
+            far: (2.0, 0.0, 0.0),
+        }
         put(env, (0.0, 1.0), player=place)
         where = env.spec["privileged"].slices()
         view = env.observe()["privileged"][0]
@@ -121,7 +126,9 @@ def test_turning_the_head_brings_the_ball_into_view(make_soccer: MakeSoccer, put
 
 
 def test_perception_hides_what_is_not_in_view(make_soccer: MakeSoccer, put: Put) -> None:
-    env = make_soccer(opponents=["still"], perception={"dropout": 0.0, "noise": 0.0, "noise_per_m": 0.0})
+    env = make_soccer(
+        opponents=["still"], perception={"dropout": 0.0, "noise": 0.0, "noise_per_m": 0.0}
+    )
     put(env, (1.0, 0.3), player={0: (0.0, 0.0, 0.0), 1: (-1.0, 0.0, 0.0)})
     env.step(still(env))
     env.step(still(env))

@@ -1,4 +1,4 @@
-"""Walkers: their model and their class say the same; the box is as fast as it should be; OP3 stands."""
+"""Walkers: model and class say the same; the box is as fast as it should be; OP3 stands."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_eye_is_where_mujoco_has_the_camera(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_planar_motion_is_that_of_the_body(name: str) -> None:
-    walker, model, data = alone(name)
+    walker, _, data = alone(name)
     before = walker.planar(*player(data))
     assert before.position.tolist() == pytest.approx([-0.4, 0.3])
     assert float(before.yaw) == pytest.approx(0.6)
@@ -138,7 +138,9 @@ def test_op3_has_the_joints_ranges_and_mass_of_the_robot() -> None:
         assert low <= rest <= high
     assert model.body_subtreemass[model.body("home_0/base").id] == pytest.approx(3.147, abs=0.001)
     ends = walker.control(torch.tensor([[-1.0] * 20, [0.0] * 20, [1.0] * 20]), torch.zeros(3, 27))
-    assert ends.T.numpy() == pytest.approx(np.array([(lo, mid, hi) for lo, hi, mid in JOINTS.values()]))
+    assert ends.T.numpy() == pytest.approx(
+        np.array([(lo, mid, hi) for lo, hi, mid in JOINTS.values()])
+    )
 
 
 def test_op3_stands_under_its_position_controller_and_falls_when_pushed() -> None:

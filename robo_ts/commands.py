@@ -1,4 +1,4 @@
-"""The verbs that look at what is there: view, video, doctor, explain, probe, compare, report."""
+"""The verbs that look at what is there: view, video, doctor, explain, matches, probe, ...."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ TEXTS = {
     **watching.TEXTS,
     "doctor": "find what is wrong with a task, a policy, a pair, a run or this machine",
     "explain": "where a student loses its teacher's success, and what to try",
+    "matches": "policies against each other, ranked",
     "probe": "what a student's memory knows, against time",
     "compare": "runs side by side, on the terminal and as one HTML page",
     "report": "make a run's HTML page anew, finished or not",
@@ -31,6 +32,7 @@ EXAMPLES = {
         "robo-ts explain runs/a",
         "robo-ts explain runs/a --rounds 40 --num-envs 256 --episodes 256    # cheaper",
     ),
+    "matches": ("robo-ts matches mine=runs/a/teacher/bundle chaser goalkeeper random --games 100",),
     "probe": ("robo-ts probe artifacts/quadrotor/student --times 0.1,1,5",),
     "compare": (
         "robo-ts compare runs/a runs/b",
@@ -51,6 +53,7 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         "video": watching.add_video,
         "doctor": _add_doctor,
         "explain": _add_explain,
+        "matches": _add_matches,
         "probe": _add_probe,
         "compare": _add_compare,
         "report": _add_report,
@@ -65,6 +68,7 @@ def run(words: argparse.Namespace) -> int:
         "video": watching.watch,
         "doctor": _doctor,
         "explain": _explain,
+        "matches": _matches,
         "probe": _probe,
         "compare": _compare,
         "report": _report,
@@ -97,6 +101,19 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--episodes", type=int, default=512, help="per rung")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
+
+
+def _add_matches(matches: argparse.ArgumentParser) -> None:
+    matches.add_argument("players", nargs="+", metavar="[NAME=]PLAYER")
+    matches.add_argument("--task", default="soccer")
+    matches.add_argument("--set", nargs="*", default=[], metavar="key=value", dest="changes")
+    matches.add_argument("--games", type=int, default=100, help="per pair")
+    matches.add_argument(
+        "--only", default="", help="names, with commas: only pairs with one of them"
+    )
+    matches.add_argument("--engine", default="cpu")
+    matches.add_argument("--seed", type=int, default=0)
+    matches.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
 def _add_probe(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +171,29 @@ def _explain(words: argparse.Namespace) -> int:
         write_json(words.json, found)
     show(found)
     print(f"report: {rewrite_report(words.run).resolve().as_uri()}")
+    return 0
+
+
+def _matches(words: argparse.Namespace) -> int:
+    from robo_ts.files import check_writable, write_json
+    from robo_ts.pipeline.matches import rank, show
+    from robo_ts.sim import EngineConfig
+
+    if words.json:
+        check_writable(words.json)
+    only = [word for word in words.only.split(",") if word]
+    figures = rank(
+        words.players,
+        words.task,
+        words.changes,
+        words.games,
+        only,
+        EngineConfig(words.engine),
+        words.seed,
+    )
+    if words.json:
+        write_json(words.json, figures)
+    show(figures)
     return 0
 
 

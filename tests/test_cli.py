@@ -44,7 +44,7 @@ def test_version_is_the_packages():
 
 
 VERBS = (
-    "pipeline teach distill evaluate export bench trials view video doctor explain probe compare "
+    "pipeline teach distill evaluate export bench trials view video doctor explain matches probe compare "
     "report completion"
 )
 

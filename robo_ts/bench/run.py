@@ -79,7 +79,7 @@ def run_bench(
         names = list(variants) if index % 2 else list(reversed(variants))
         for name in names:
             wanted = share if index else 0.2 * share
-            rate = num_envs * steps_per_second(variants[name], wanted, env.device)
+            rate = env.sim.num_envs * steps_per_second(variants[name], wanted, env.device)
             if index:  # the first round only warms up
                 measured[name].append(rate)
     formulas = run_formulas(task, seed, 0.5 * seconds) if "sim" in what else None

@@ -76,6 +76,10 @@ class TaskEnv(ABC):
     and ``step_rng`` for what is drawn in every step for every world (noise, moving references), so
     that policies evaluated with one seed meet the same worlds.
 
+    Where several agents learn in one world, each has a row of its own: what learners call an
+    environment is then one agent, the rows of a world lie side by side, and they begin and end
+    together.
+
     Args:
         sim: the worlds.
         spec: the observation groups ``_observe`` returns.
@@ -83,6 +87,9 @@ class TaskEnv(ABC):
         max_episode_steps: time limit in control steps.
         substeps: simulation steps per control step.
         seed: seed of both generators.
+        agents: rows per world.
+        num_envs: rows in all; ``agents`` per world of ``sim`` when left out. Where it is no
+            multiple of ``agents``, the last world has fewer.
     """
 
     name: ClassVar[str] = ""
@@ -97,13 +104,16 @@ class TaskEnv(ABC):
         max_episode_steps: int,
         substeps: int,
         seed: int,
+        agents: int = 1,
+        num_envs: int | None = None,
     ) -> None:
         self.sim = sim
         self.spec = spec
         self.num_actions = num_actions
         self.max_episode_steps = max_episode_steps
         self.substeps = substeps
-        self.num_envs = sim.num_envs
+        self.agents = agents
+        self.num_envs = sim.num_envs * agents if num_envs is None else num_envs
         self.device = sim.device
         self.step_dt = sim.dt * substeps
         self.reset_rng = torch.Generator(device=self.device)
@@ -181,7 +191,7 @@ class TaskEnv(ABC):
         Args:
             seed: reseeds both generators first.
             env_ids: world ids, ``(n,)`` whole numbers, or a bool mask ``(num_envs,)``; all worlds
-                when left out.
+                when left out. Rows that share a world with one of these are reset with it.
 
         Returns:
             The observation groups of *all* worlds.
@@ -191,7 +201,7 @@ class TaskEnv(ABC):
         """
         ids = self._all_ids
         if env_ids is not None:
-            ids = as_env_ids(env_ids, self.num_envs, self.device)
+            ids = self._whole_worlds(as_env_ids(env_ids, self.num_envs, self.device))
         if seed is not None:
             self._seed(seed)
         if ids.numel():
@@ -217,7 +227,7 @@ class TaskEnv(ABC):
         self._after_physics()
         terminated = self._terminated()
         reward = self._reward(terminated)
-        truncated = (self.episode_step >= self.max_episode_steps) & ~terminated
+        truncated = self._out_of_time() & ~terminated
         obs = self._groups(self._observe(), self.num_envs)
         info: dict[str, Any] = {}
         ids = torch.nonzero(terminated | truncated).flatten()
@@ -254,12 +264,13 @@ class TaskEnv(ABC):
 
         Only for training: evaluation counts whole episodes.
         """
-        self.episode_step = torch.randint(
+        worlds = torch.randint(
             self.max_episode_steps,
-            (self.num_envs,),
+            (self.sim.num_envs,),
             generator=self.reset_rng,
             device=self.device,
         )
+        self.episode_step = self._rows_of(worlds)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that determines the future of the environment."""
@@ -290,6 +301,28 @@ class TaskEnv(ABC):
     def _seed(self, seed: int) -> None:
         self.reset_rng.manual_seed(derive(seed, "reset"))
         self.step_rng.manual_seed(derive(seed, "step"))
+
+    def _rows_of(self, worlds: Tensor) -> Tensor:
+        """What holds for each world, ``(worlds, ...)``, for each row, ``(num_envs, ...)``."""
+        if self.agents == 1:
+            return worlds
+        return worlds.repeat_interleave(self.agents, dim=0)[: self.num_envs]
+
+    def _whole_worlds(self, ids: Tensor) -> Tensor:
+        """All rows of the worlds that rows ``ids`` belong to."""
+        if self.agents == 1:
+            return ids
+        touched = torch.zeros(self.sim.num_envs, dtype=torch.bool, device=self.device)
+        touched[ids // self.agents] = True
+        return torch.nonzero(self._rows_of(touched)).flatten()
+
+    def _out_of_time(self) -> Tensor:
+        late = self.episode_step >= self.max_episode_steps
+        if self.agents > 1:
+            # Learners may set the clocks of rows apart; a world ends with its first.
+            ids = self._whole_worlds(torch.nonzero(late).flatten())
+            late = torch.zeros_like(late).index_fill(0, ids, True)
+        return late
 
     def _begin(self, ids: Tensor) -> None:
         self.episode_step[ids] = 0

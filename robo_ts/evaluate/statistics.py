@@ -10,7 +10,7 @@ import numpy as np
 Z95 = 1.959963984540054
 
 
-def wilson(successes: int, total: int, z: float = Z95) -> tuple[float, float]:
+def wilson(successes: float, total: int, z: float = Z95) -> tuple[float, float]:
     """Wilson score interval of a proportion (Wilson 1927), 95% by default.
 
     Raises:

@@ -31,6 +31,7 @@ from robo_ts.sim import EngineConfig
 from robo_ts.sim.api import ENGINES
 from robo_ts.teach.apg import APGConfig, APGTeacherConfig
 from robo_ts.teach.config import PPOConfig
+from robo_ts.teach.self_play.config import SelfPlayConfig
 
 LAUNCHERS = ("local", "ray")
 
@@ -46,9 +47,10 @@ class PipelineConfig:
         engine: what steps the worlds.
         rollout_engine: what steps the worlds in which the student is distilled; empty for
             ``engine``.
-        method: how the teacher is made: ``ppo``, or ``apg`` where a task's physics can be
-            differentiated.
+        method: how the teacher is made: ``ppo``; ``self_play``, which is PPO against its own past
+            where others can play in a task; or ``apg`` where its physics can be differentiated.
         teacher: PPO's settings.
+        self_play: who it plays against.
         apg: settings of the analytic policy gradient.
         population: train so many teachers at once with ``method=apg``, one per robot of the pool in
             ``training``; 0 trains one for all.
@@ -82,6 +84,7 @@ class PipelineConfig:
     rollout_engine: str = ""
     method: str = "ppo"
     teacher: PPOConfig = field(default_factory=PPOConfig)
+    self_play: SelfPlayConfig = field(default_factory=SelfPlayConfig)
     apg: APGTeacherConfig = field(default_factory=APGTeacherConfig)
     population: int = 0
     launcher: str = "local"
@@ -109,7 +112,7 @@ class PipelineConfig:
         check_at_least_one(self, "", ("processes",))
         if self.torch_threads < 0:
             raise RoboTSError("torch_threads >= 0", str(self.torch_threads), "0 takes every core")
-        check_one_of("method", self.method, ("ppo", "apg"))
+        check_one_of("method", self.method, ("ppo", "self_play", "apg"))
         check_one_of("launcher", self.launcher, LAUNCHERS)
         self._check_population()
         check_one_of("distiller", self.distiller, ("rounds", "windows"))

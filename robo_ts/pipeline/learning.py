@@ -17,7 +17,8 @@ from robo_ts.progress import MetricsLog, NoLog, Progress
 class Learner(Protocol):
     """What a training stage drives: PPO or the distiller."""
 
-    iteration: int
+    @property
+    def iteration(self) -> int: ...
 
     @property
     def samples(self) -> int: ...

@@ -41,6 +41,7 @@ from robo_ts.policies.fold import fold_normalizer
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
+from robo_ts.teach.self_play import SelfPlay
 
 
 def teach(run: Run, folder: RunDir) -> dict[str, Any]:
@@ -96,7 +97,10 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     readers = ("actor", "critic", *(("student",) if config.informed.weight else ()))
     env.narrow({group for who in readers for group in spec.obs_groups.get(who, ())})
     env.reset()
-    learner = PPOTeacher(env, spec.obs_groups, config, seed)
+    if run.config.method == "self_play":
+        learner = SelfPlay(env, spec.obs_groups, config, run.config.self_play, seed)
+    else:
+        learner = PPOTeacher(env, spec.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     env.close()

@@ -34,6 +34,7 @@ class PPOConfig:
         critic: widths of the critic's layers.
         activation: of both.
         base_term: ``group.term`` of an action the actor starts from; empty for none.
+        start_from: folder of a bundle whose network the actor starts from; empty for none.
         informed: the penalty on what a student could not imitate; off unless it has a weight.
     """
 
@@ -55,6 +56,7 @@ class PPOConfig:
     critic: list[int] = field(default_factory=lambda: [128, 64])
     activation: str = "elu"
     base_term: str = ""
+    start_from: str = ""
     informed: InformedConfig = field(default_factory=InformedConfig)
 
     def __post_init__(self) -> None:

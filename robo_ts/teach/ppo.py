@@ -15,12 +15,13 @@ from torch import Tensor
 from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.env.base import TaskEnv
 from robo_ts.errors import RoboTSError
-from robo_ts.policies import Policy
+from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.policies.policy import base_columns
 from robo_ts.seeds import derive
 from robo_ts.teach.config import PPOConfig
 from robo_ts.teach.convert import policy_from_rsl_rl
 from robo_ts.teach.informed import ProxyStudent
+from robo_ts.teach.start import start_from
 
 
 class PPOTeacher:
@@ -49,6 +50,8 @@ class PPOTeacher:
             self.algorithm = PPO.construct_algorithm(
                 self.obs, self.vec_env, settings, str(env.device)
             )
+        if config.start_from:
+            start_from(self.algorithm.get_policy(), self._earlier())
         self._successes: deque[tuple[float, int]] = deque(maxlen=50)
         self.proxy = self._proxy(obs_groups, seed) if config.informed.weight else None
 
@@ -146,6 +149,12 @@ class PPOTeacher:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
 
     # -- internals ---------------------------------------------------------------------------------
+
+    def _earlier(self) -> Policy:
+        """The policy the actor starts from, checked against what it will read and do."""
+        bundle = PolicyBundle.load(self.config.start_from)
+        bundle.check_fits(self.env.name, self.env.spec, self.env.num_actions)
+        return bundle.policy
 
     def _proxy(self, obs_groups: dict[str, list[str]], seed: int) -> ProxyStudent:
         if not obs_groups.get("student"):

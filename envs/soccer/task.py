@@ -1,0 +1,397 @@
+"""Robot soccer: 1v0 to 2v2 with any walker. The players of the home team are who learns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from robo_ts.env.base import TaskEnv
+from robo_ts.env.observations import ObservationSpec
+from robo_ts.env.players import Lineup, Player
+from robo_ts.envs.soccer import perception, rewards, starts, views
+from robo_ts.envs.soccer.config import OPPONENT_IDS, SoccerConfig
+from robo_ts.envs.soccer.field import Field, distance, field_of
+from robo_ts.envs.soccer.model import build_model
+from robo_ts.envs.soccer.pitch import BALL_RADIUS, HALF_LENGTH
+from robo_ts.envs.soccer.referee import ruling, thrown_in
+from robo_ts.envs.soccer.scripted import SCRIPTED, scripted
+from robo_ts.envs.soccer.views import Team
+from robo_ts.envs.soccer.walkers import WALKERS
+from robo_ts.errors import BundleError, RoboTSError
+from robo_ts.policies import PolicyBundle
+from robo_ts.policies.player import PolicyPlayer
+from robo_ts.sim import EngineConfig, make_sim
+
+# A player within this of the ball has touched it, m: it may have left again by the step's end.
+_TOUCH = 0.03
+_NOBODY = -1
+
+
+class Soccer(TaskEnv):
+    """See ``README.md`` beside this file for the observation, action and success rules.
+
+    A row is one player of the home team; those of a world lie side by side. The away team is the
+    ``lineup``'s.
+    """
+
+    name: ClassVar[str] = "soccer"
+    failure_names: ClassVar[tuple[str, ...]] = (
+        "none",
+        "too late",
+        "conceded",
+        "own goal",
+        "fallen",
+    )
+    kept: ClassVar[tuple[str, ...]] = (
+        "qpos",
+        "qvel",
+        "action",
+        "_history",
+        "_to_ball",
+        "_to_goal",
+        "_goals",
+        "_last_touch",
+        "_first_touch",
+        "_viewed",
+        "_own_goal",
+        "_outs",
+        "_fallen",
+    )
+
+    def __init__(
+        self,
+        config: SoccerConfig | None = None,
+        num_envs: int = 1,
+        engine: EngineConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.config = config = config or SoccerConfig()
+        self.walker = walker = WALKERS[config.walker]()
+        home, away = config.team_size, config.away_size
+        worlds = -(-num_envs // home)
+        spec = ObservationSpec(
+            [
+                views.proprioception_group(walker),
+                perception.PERCEPTION,
+                views.privileged_group(walker),
+                views.OPPONENT,
+            ]
+        )
+        super().__init__(
+            make_sim(build_model(walker, home, away), worlds, engine),
+            spec,
+            num_actions=len(walker.actions),
+            max_episode_steps=round(config.episode_s / (walker.timestep * walker.substeps)),
+            substeps=walker.substeps,
+            seed=seed,
+            agents=home,
+            num_envs=num_envs,
+        )
+        self.worlds, self.players = worlds, home + away
+        self.home, self.away = Team(0, home, 1.0), Team(home, home + away, -1.0)
+        self.lineup: Lineup | None = None
+        if away:
+            self.lineup = Lineup(
+                [self.player(name) for name in config.opponents],
+                worlds,
+                away,
+                self.step_rng,
+                self.device,
+            )
+        self._make_state()
+
+    def _make_state(self) -> None:
+        n, players, actions = self.worlds, self.players, self.num_actions
+
+        def new(*shape: int, value: float = 0.0, dtype: torch.dtype = torch.float32) -> Tensor:
+            return torch.full((n, *shape), value, dtype=dtype, device=self.device)
+
+        self.qpos, self.qvel = new(self.sim.model.nq), new(self.sim.model.nv)
+        self.action = new(players, actions)
+        delayed, size = self.config.perception.delay + 1, perception.PERCEPTION.size
+        self._history = new(players, delayed, size)
+        self._to_ball, self._to_goal = new(players), new()
+        self._goals = new(2)
+        self._last_touch = new(value=_NOBODY, dtype=torch.long)
+        self._first_touch, self._viewed = new(players, value=torch.inf), new(players)
+        self._own_goal, self._outs = new(value=False, dtype=torch.bool), new()
+        self._fallen = new(self.home.last, value=False, dtype=torch.bool)
+
+    # -- who plays ---------------------------------------------------------------------------------
+
+    def player(self, name: str) -> Player:
+        """Someone who can play: a scripted player, or the policy in the bundle's folder ``name``.
+
+        Raises:
+            RoboTSError: when there is no such player, or a policy that does not fit.
+        """
+        view = self.spec["privileged"]
+        if name in SCRIPTED:
+            return scripted(name, self.config.walker, view, self.num_actions)
+        if not Path(name).is_dir():
+            raise RoboTSError(
+                f"task.opponents among {', '.join(SCRIPTED)}, or the folder of a policy bundle",
+                repr(name),
+                "mend the name",
+            )
+        bundle = PolicyBundle.load(name)
+        bundle.check_fits(self.name, self.spec, self.num_actions)
+        if OPPONENT_GROUP in bundle.policy.spec:
+            raise BundleError(
+                "a policy that does not read who its opponent is", name, "give another bundle"
+            )
+        return PolicyPlayer(bundle.policy, Path(name).name)
+
+    def seat(self, players: Sequence[Player], weights: Sequence[float] | None = None) -> None:
+        """Put others into the away team; worlds take them up with their next episodes.
+
+        Raises:
+            RoboTSError: where there is no away team.
+        """
+        if self.lineup is None:
+            raise RoboTSError(
+                "a match with an away team", "task.opponents=[]", "name one, such as still"
+            )
+        self.lineup.replace(players, weights)
+
+    def _away_action(self) -> Tensor:
+        """Actions of the away team, ``(worlds, away, num_actions)``."""
+        assert self.lineup is not None
+        field = self.field
+        seen = views.others(field, self.away)
+        felt = views.proprioception(self.walker, field, self.away, self.action)
+        obs = {"proprioception": felt.flatten(0, 1)}
+        if "privileged" in self.lineup.groups:
+            obs["privileged"] = views.privileged(felt, field, self.away, seen).flatten(0, 1)
+        if "perception" in self.lineup.groups:
+            obs["perception"] = self.away.of(self._history)[:, :, -1].flatten(0, 1)
+        action = self.lineup.act(obs, self.num_actions)
+        return action.unflatten(0, (self.worlds, self.away.last - self.away.first))
+
+    # -- the episode -------------------------------------------------------------------------------
+
+    def _reset_worlds(self, env_ids: Tensor) -> None:
+        worlds = torch.unique(env_ids // self.agents) if self.agents > 1 else env_ids
+        self._place(worlds)
+        if self.lineup is not None:
+            self.lineup.draw(worlds, self.reset_rng)
+        self._goals[worlds] = 0.0
+        self._first_touch[worlds] = torch.inf
+        self._viewed[worlds] = 0.0
+        self._own_goal[worlds] = False
+        self._outs[worlds] = 0.0
+        self._fallen[worlds] = False
+
+    def _place(self, worlds: Tensor) -> None:
+        """Ball and players take their places in ``worlds``, at rest."""
+        config, home = self.config, self.home.last
+        start = starts.begin(config.start, len(worlds), home, self.players - home, self.reset_rng)
+        qpos = torch.zeros(len(worlds), self.sim.model.nq, device=self.device)
+        qpos[:, :2], qpos[:, 2], qpos[:, 3] = start.ball, BALL_RADIUS, 1.0
+        qpos[:, 7:] = self.walker.stand(start.position, start.yaw).flatten(1)
+        self.sim.reset(worlds)
+        self.sim.write("qpos", qpos, worlds)
+        self.qpos[worlds], self.qvel[worlds] = qpos, 0.0
+        self.action[worlds] = 0.0
+        self._last_touch[worlds] = _NOBODY
+        field = field_of(qpos, self.qvel[worlds], self.walker, self.players)
+        self._to_ball[worlds], self._to_goal[worlds] = self._distances(field)
+        for team in self._watching():
+            seen = views.others(field, team)
+            view = perception.scene(self.walker, field, team, seen, config.perception.sight)
+            team_rows = slice(team.first, team.last)
+            self._history[worlds, team_rows] = perception.exact(view)[:, :, None]
+
+    # -- the step ----------------------------------------------------------------------------------
+
+    def _apply_action(self, action: Tensor) -> None:
+        surplus = self.worlds * self.agents - self.num_envs
+        if surplus:  # players of the last world that have no row stand still
+            action = torch.nn.functional.pad(action, (0, 0, 0, surplus))
+        wanted = action.clamp(-1.0, 1.0).unflatten(0, (self.worlds, self.agents))
+        if self.lineup is not None:
+            wanted = torch.cat([wanted, self._away_action()], dim=1)
+        keep = self.walker.smoothing
+        self.action = keep * self.action + (1.0 - keep) * wanted
+        control = self.walker.control(self.action, self.field.qpos)
+        self.sim.write("ctrl", control.flatten(1))
+
+    def _after_physics(self) -> None:
+        old, was_to_goal = self.field, self._to_goal
+        self.qpos, self.qvel = self.sim.read("qpos").clone(), self.sim.read("qvel").clone()
+        field = self.field
+        to_ball = self.home.of(self._to_ball)
+        self._nearest = to_ball <= to_ball.amin(dim=1, keepdim=True)
+        self._to_ball, self._to_goal = self._distances(field)
+        self._approach = rewards.approached(
+            self.home.of(old.players.position),
+            self.home.of(field.players.position),
+            old.ball[:, :2],
+        )
+        self._advance = was_to_goal - self._to_goal
+        self._ruling = ruling(field.ball)
+        self._fallen = self.walker.fallen(self.home.of(field.qpos))
+        self._touched(field)
+        self._score()
+        self._look(field)
+        self._restart()
+
+    @property
+    def field(self) -> Field:
+        """The worlds as they are now."""
+        return field_of(self.qpos, self.qvel, self.walker, self.players)
+
+    def _distances(self, field: Field) -> tuple[Tensor, Tensor]:
+        """Of the players to the ball, ``(worlds, players)``, and of the ball to the goal at +x."""
+        to_ball = distance(field.ball[:, None, :2] - field.players.position)
+        goal = field.ball.new_tensor([HALF_LENGTH, 0.0])
+        return to_ball, distance(goal - field.ball[:, :2])
+
+    def _touched(self, field: Field) -> None:
+        touching = self.walker.touches(field.qpos, field.ball[:, None], _TOUCH)
+        now = self.episode_time()[:, None].expand_as(self._first_touch)
+        first = touching & self._first_touch.isinf()
+        self._first_touch = torch.where(first, now, self._first_touch)
+        # Of two that touch it at once, the nearer one has it.
+        gap = torch.where(touching, self._to_ball, torch.inf)
+        toucher = (gap.argmin(dim=1) >= self.home.last).long()
+        self._last_touch = torch.where(touching.any(dim=1), toucher, self._last_touch)
+
+    def _score(self) -> None:
+        self._goals[:, 0] += self._ruling.scored
+        self._goals[:, 1] += self._ruling.conceded
+        self._own_goal |= self._ruling.conceded & (self._last_touch == 0)
+        self._outs += self._ruling.out
+
+    def _watching(self) -> list[Team]:
+        """The teams for which there must be a perception."""
+        if self.lineup is not None and "perception" in self.lineup.groups:
+            return [self.home, self.away]
+        return [self.home]
+
+    def _look(self, field: Field) -> None:
+        config = self.config.perception
+        new = torch.zeros_like(self._history[:, :, 0])
+        for team in self._watching():
+            seen = views.others(field, team)
+            view = perception.scene(self.walker, field, team, seen, config.sight)
+            rows = slice(team.first, team.last)
+            new[:, rows] = perception.detected(view, config, self.step_rng)
+            self._viewed[:, rows] += view.ball_in_view
+        # Newest first; what policies read is the oldest.
+        self._history = torch.cat([new[:, :, None], self._history[:, :, :-1]], dim=2)
+        self._facing = perception.facing(self.walker, field, self.home)
+
+    def _restart(self) -> None:
+        """Throw the ball in where it left the pitch; kick off after goals that end nothing."""
+        out = torch.nonzero(self._ruling.out).flatten()
+        if len(out):
+            self.qpos[out, :3] = thrown_in(self.qpos[out, :3])
+            self.qvel[out, :6] = 0.0
+            self.sim.write("qpos", self.qpos[out], out)
+            self.sim.write("qvel", self.qvel[out], out)
+            self._to_ball, self._to_goal = self._distances(self.field)
+        if not self.config.end_on_goal:
+            goals = torch.nonzero(self._ruling.scored | self._ruling.conceded).flatten()
+            if len(goals):
+                self._place(goals)
+
+    def _terminated(self) -> Tensor:
+        goal = self._ruling.scored | self._ruling.conceded
+        fall = self._fallen.any(dim=1)
+        over = (goal & self.config.end_on_goal) | (fall & self.config.end_on_fall)
+        return self._rows_of(over)
+
+    def _reward(self, terminated: Tensor) -> Tensor:
+        reward = rewards.reward(
+            self.config.reward,
+            self._ruling,
+            self._approach,
+            self._nearest,
+            self._advance,
+            self._facing,
+            self._fallen,
+            self.step_dt,
+        )
+        return reward.flatten()[: self.num_envs]
+
+    def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
+        worlds, rows = None, slice(self.num_envs)
+        field, action, history = self.field, self.action, self._history
+        if env_ids is not None:
+            worlds, at = torch.unique(env_ids // self.agents, return_inverse=True)
+            rows = at * self.agents + env_ids % self.agents
+            field = field_of(self.qpos[worlds], self.qvel[worlds], self.walker, self.players)
+            action, history = action[worlds], history[worlds]
+        seen = views.others(field, self.home)
+        felt = views.proprioception(self.walker, field, self.home, action)
+        found = {
+            "proprioception": felt,
+            "perception": self.home.of(history)[:, :, -1],
+            "privileged": views.privileged(felt, field, self.home, seen),
+            OPPONENT_GROUP: self._opponent(worlds),
+        }
+        return {name: value.flatten(0, 1)[rows].contiguous() for name, value in found.items()}
+
+    def _opponent(self, worlds: Tensor | None) -> Tensor:
+        """Who the away team is, ``(worlds, home, OPPONENT_IDS)``; zeros without one."""
+        if self.lineup is None:
+            count = self.worlds if worlds is None else len(worlds)
+            return torch.zeros(count, self.agents, OPPONENT_IDS, device=self.device)
+        playing = self.lineup.playing if worlds is None else self.lineup.playing[worlds]
+        known = torch.nn.functional.one_hot(playing, OPPONENT_IDS).float()
+        return known[:, None].expand(-1, self.agents, -1)
+
+    def episode_time(self) -> Tensor:
+        """Time since each world's start, ``(worlds,)`` s."""
+        return self.episode_step[:: self.agents] * self.step_dt
+
+    # -- measurement -------------------------------------------------------------------------------
+
+    def evaluate(self) -> dict[str, Tensor]:
+        scored, conceded = self._goals.unbind(dim=1)
+        success = scored > conceded
+        lost = torch.where(self._own_goal, 3, 2)
+        failure = torch.where(conceded > scored, lost, 1)
+        fell = self._fallen.any(dim=1) & self.config.end_on_fall
+        failure = torch.where(fell, 4, failure).masked_fill(success, 0)
+        steps = self.episode_step[:: self.agents].clamp_min(1)
+        time = self.episode_time()
+        by_world = {
+            "success": success,
+            "success_ever": scored > 0,
+            "failure": failure,
+            "points": 0.5 * (1.0 + torch.sign(scored - conceded)),
+            "scored": scored,
+            "conceded": conceded,
+            "own_goal": self._own_goal,
+            "out_of_play": self._outs,
+            "time_to_goal_s": torch.where(success, time, torch.inf),
+        }
+        found = {name: self._rows_of(value).clone() for name, value in by_world.items()}
+        home = slice(self.home.last)
+        by_player = {
+            "first_touch_s": self._first_touch[:, home],
+            "ball_in_view": self._viewed[:, home] / steps[:, None],
+        }
+        rows = {k: v.flatten()[: self.num_envs].clone() for k, v in by_player.items()}
+        return found | rows
+
+    def action_contract(self) -> dict[str, Any]:
+        return self._unit_actions(self.walker.actions, self.walker.meaning)
+
+    def _task_state(self) -> dict[str, Tensor]:
+        lineup = self.lineup.state() if self.lineup is not None else {}
+        return super()._task_state() | lineup
+
+    def _load_task_state(self, state: dict[str, Tensor]) -> None:
+        super()._load_task_state(state)
+        if self.lineup is not None:
+            self.lineup.load_state(state)
+
+
+OPPONENT_GROUP = views.OPPONENT.name

@@ -1,0 +1,115 @@
+"""What the game must know of a body that plays."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+
+from robo_ts.env.observations import Term
+from robo_ts.paths import asset
+
+
+class Planar(NamedTuple):
+    """How players move over the pitch, in the world frame; tensors share their leading dimensions.
+
+    Attributes:
+        position: ``(..., 2)`` m.
+        yaw: ``(...,)`` rad.
+        velocity: ``(..., 2)`` m/s.
+        yaw_rate: ``(...,)`` rad/s.
+    """
+
+    position: Tensor
+    yaw: Tensor
+    velocity: Tensor
+    yaw_rate: Tensor
+
+
+class Eye(NamedTuple):
+    """Where a head camera is and looks, in the world frame; tensors share their leading dimensions.
+
+    Attributes:
+        position: ``(..., 3)`` m.
+        yaw: of the line of sight, ``(...,)`` rad.
+        pitch: of the line of sight below the horizon, ``(...,)`` rad.
+    """
+
+    position: Tensor
+    yaw: Tensor
+    pitch: Tensor
+
+
+class Walker(ABC):
+    """A body that plays. All tensors have any leading dimensions, such as worlds and players.
+
+    Attributes:
+        file: its MJCF: one root body; colliding geoms have ``contype`` 1, the geom ``torso`` gets
+            the team's colour, the camera ``head`` looks where :meth:`eye` says.
+        timestep: simulation step, s.
+        substeps: simulation steps per control step.
+        nq: numbers of ``qpos``.
+        nv: numbers of ``qvel``.
+        nu: numbers of ``ctrl``.
+        actions: names of the actions.
+        meaning: what they mean, for the action contract.
+        smoothing: share of the last action kept in the next (a first-order filter).
+        terms: what :meth:`proprioception` returns.
+        on_the_ground: whether it stands on the floor by contact, and so may fall.
+        height: of a standing one, m.
+        reach: a ball whose middle is this far from :meth:`planar`'s position may touch it, m.
+        fovy: vertical field of view of the head camera, rad.
+        aspect: width of its picture over its height.
+    """
+
+    file: ClassVar[Path]
+    timestep: ClassVar[float]
+    substeps: ClassVar[int]
+    nq: ClassVar[int]
+    nv: ClassVar[int]
+    nu: ClassVar[int]
+    actions: ClassVar[tuple[str, ...]]
+    meaning: ClassVar[str]
+    smoothing: ClassVar[float] = 0.0
+    terms: ClassVar[tuple[Term, ...]]
+    on_the_ground: ClassVar[bool]
+    height: ClassVar[float]
+    reach: ClassVar[float]
+    fovy: ClassVar[float]
+    aspect: ClassVar[float] = 4.0 / 3.0
+
+    @abstractmethod
+    def stand(self, position: Tensor, yaw: Tensor) -> Tensor:
+        """``qpos (..., nq)`` of standing at ``position (..., 2)`` m, turned by ``yaw (...,)``."""
+
+    @abstractmethod
+    def control(self, action: Tensor, qpos: Tensor) -> Tensor:
+        """``ctrl (..., nu)`` for actions ``(..., num_actions)`` in [-1, 1]."""
+
+    @abstractmethod
+    def planar(self, qpos: Tensor, qvel: Tensor) -> Planar:
+        """How it moves over the pitch."""
+
+    @abstractmethod
+    def proprioception(self, qpos: Tensor, qvel: Tensor) -> Tensor:
+        """What it feels of itself, ``(..., numbers of terms)``."""
+
+    @abstractmethod
+    def eye(self, qpos: Tensor) -> Eye:
+        """Where its head camera is and looks."""
+
+    @abstractmethod
+    def touches(self, qpos: Tensor, ball: Tensor, margin: float) -> Tensor:
+        """Whether a ball at ``ball (..., 3)`` m is within ``margin`` m of it, ``(...,)`` bool."""
+
+    def fallen(self, qpos: Tensor) -> Tensor:
+        """Whether it has fallen, ``(...,)`` bool."""
+        return torch.zeros_like(qpos[..., 0], dtype=torch.bool)
+
+
+def robot_file(name: str) -> Path:
+    """The MJCF of a robot under assets/robots."""
+    return asset(f"robots/{name}/{name}.xml")

@@ -217,6 +217,8 @@ class WarpSim:
             getattr(model, name)[...] = self._view(name)[env_id].cpu().numpy()
         data = mujoco.MjData(model)
         mujoco.mj_setConst(model, data)
+        if "geom_rbound" in self._expanded:  # mj_setConst puts it back to the compiled model's
+            model.geom_rbound[:] = self._view("geom_rbound")[env_id].cpu().numpy()
         for name in _STATE:
             if name != "time" and self._has(name):
                 getattr(data, name)[...] = self._view(name)[env_id].cpu().numpy()

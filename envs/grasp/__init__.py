@@ -2,7 +2,10 @@
 
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.grasp.config import GraspConfig
+from robo_ts.envs.grasp.objects.families import FAMILIES
+from robo_ts.envs.grasp.scripted import plain as scripted
 from robo_ts.envs.grasp.task import Grasp
+from robo_ts.envs.grasp.trials import trials
 
 TASK = TaskSpec(
     name="grasp",
@@ -20,6 +23,11 @@ TASK = TaskSpec(
         "mass_kg": [0.0, 0.03, 0.1, 0.3, 2.0],
         "start_distance_m": [0.0, 0.15, 0.2, 0.25, 0.3, 0.5],
     },
+    # In how close to the goal the object is held at the end.
+    curves={"held_distance_m": [0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2]},
+    classes={"family": (*FAMILIES, "own mesh")},
+    plain_action=scripted,
+    trials=trials,
 )
 
 __all__ = ["TASK", "Grasp", "GraspConfig"]

@@ -26,7 +26,7 @@ class ObjectsConfig:
         friction: between object and anything, drawn for every episode.
     """
 
-    count: int = 300
+    count: int = 60
     split: str = "train"
     seed: int = 0
     families: list[str] = field(default_factory=list)

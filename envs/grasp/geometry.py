@@ -74,7 +74,7 @@ def to_surface(
     """Vectors from query points to the nearest point of a sampled surface.
 
     The nearest sample's tangent plane stands for the surface around it, within ``spacing`` of the
-    sample: exact on flat faces, at most half a spacing off at edges.
+    sample: exact on flat faces, at most a spacing off beyond edges.
 
     Args:
         queries: ``(n, k, 3)`` m.
@@ -96,4 +96,6 @@ def to_surface(
     beyond = (length - spacing[:, None, None]).clamp_min(0.0) / length.clamp_min(1e-9)
     vector = along * normal + beyond * aside
     distance = torch.linalg.vector_norm(vector, dim=-1)
-    return vector, torch.where(along[..., 0] > 0.0, -distance, distance)
+    # Behind a face only where the face is: beyond an edge both sides are outside.
+    inside = (along[..., 0] > 0.0) & (beyond[..., 0] == 0.0)
+    return vector, torch.where(inside, -distance, distance)

@@ -125,7 +125,49 @@ ALLEGRO = Hand(
     synergies="robots/allegro/synergies.json",
 )
 
-HANDS = {hand.name: hand for hand in (ALLEGRO,)}
+LEAP = Hand(
+    name="leap",
+    file="robots/leap/leap.xml",
+    fingers=("thumb", "index", "middle", "ring"),
+    open={
+        "thumb_opposition": 1.5,
+        "thumb_twist": 0.3,
+        "thumb_medial": -0.1,
+        "thumb_distal": 0.1,
+        **_fingers({"proximal": 0.4, "medial": 0.4, "distal": 0.2}, ("index", "middle", "ring")),
+    },
+    closed={
+        "thumb_opposition": 1.5,
+        "thumb_twist": 0.3,
+        "thumb_medial": 0.8,
+        "thumb_distal": 0.6,
+        **_fingers({"proximal": 1.2, "medial": 0.9, "distal": 0.6}, ("index", "middle", "ring")),
+    },
+    synergies="robots/leap/synergies.json",
+)
+
+_FOUR = ("index", "middle", "ring", "little")
+SHADOW = Hand(
+    name="shadow",
+    file="robots/shadow/shadow.xml",
+    fingers=("thumb", *_FOUR),
+    open={
+        "thumb_opposition": 0.6,
+        "thumb_proximal": 1.1,
+        "thumb_medial": -0.2,
+        **_fingers({"proximal": 0.3, "end": 0.5}, _FOUR),
+    },
+    closed={
+        "thumb_opposition": 0.6,
+        "thumb_proximal": 1.2,
+        "thumb_medial": 0.5,
+        "thumb_distal": 0.8,
+        **_fingers({"proximal": 1.3, "end": 1.8}, _FOUR),
+    },
+    synergies="robots/shadow/synergies.json",
+)
+
+HANDS = {hand.name: hand for hand in (ALLEGRO, LEAP, SHADOW)}
 
 
 def get_hand(name: str) -> Hand:

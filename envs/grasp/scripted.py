@@ -7,8 +7,10 @@ whose main directions become the hand's synergies. No policy uses it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.envs.grasp.geometry import to_heading
@@ -52,10 +54,7 @@ def scripted_action(env: Grasp, script: Script | None = None, closed: Tensor | N
         closed = torch.as_tensor(
             env.hand.pose(env.hand.closed, env.layout.actuators), dtype=torch.float32
         ).to(env.device)
-    opened = torch.as_tensor(
-        env.hand.pose(env.hand.open, env.layout.actuators), dtype=torch.float32
-    ).to(env.device)
-
+    opened = env.open_pose
     wanted = scene.position - torch.tensor([0.0, 0.0, script.depth], device=env.device)
     error = wanted - scene.grasp_point
     # Above the object's top first; the lowest the grasp point may be keeps the tips off the table.
@@ -77,3 +76,11 @@ def scripted_action(env: Grasp, script: Script | None = None, closed: Tensor | N
     goal = opened + closing * script.squeeze * (closed - opened)
     fingers = (goal - env.target[:, 6:]) / (config.finger_speed * env.step_dt) * 0.25
     return torch.cat([move, tilt, fingers], dim=-1).clamp(-1.0, 1.0)
+
+
+def plain(env: Any, obs: TensorDict) -> Tensor:
+    """The script as a task's ``plain_action``, for benchmarks; synergies stay as they are."""
+    action = scripted_action(env)
+    if action.shape[1] == env.num_actions:
+        return action
+    return torch.nn.functional.pad(action[:, :6], (0, env.num_actions - 6))

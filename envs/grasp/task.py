@@ -21,6 +21,7 @@ from robo_ts.envs.grasp.observations import (
     proprioception,
     wrist_place,
 )
+from robo_ts.envs.grasp.objects.families import FAMILIES
 from robo_ts.envs.grasp.outcomes import FAILURES, Record
 from robo_ts.envs.grasp.rewards import reward
 from robo_ts.envs.grasp.scene import Scene, Surfaces, look
@@ -104,8 +105,11 @@ class Grasp(TaskEnv):
             floats(objects.pose_probability),
             points,
         )
+        known = list(FAMILIES)
+        number = [known.index(f) if f in FAMILIES else len(known) for f in objects.families]
+        self._family = torch.tensor(number, device=self.device)
         self._volume = floats(objects.table.mass)
-        self._open = floats(self.hand.pose(self.hand.open, layout.actuators))
+        self.open_pose = floats(self.hand.pose(self.hand.open, layout.actuators))
         friction = torch.as_tensor(self.sim.model.geom_friction, dtype=torch.float32)
         self._usual_friction = friction.to(self.device)
         lead = [_LEAD[0]] * 3 + [_LEAD[1]] * 3 + [_LEAD[2]] * len(layout.actuators)
@@ -148,7 +152,7 @@ class Grasp(TaskEnv):
         ids = torch.multinomial(self.object_weights, n, replacement=True, generator=self.reset_rng)
         density = config.objects.density.sample((n,), self.reset_rng)
         friction = config.objects.friction.sample((n,), self.reset_rng)
-        start = draw_start(ids, self._rest, self._open, self.layout, config, self.reset_rng)
+        start = draw_start(ids, self._rest, self.open_pose, self.layout, config, self.reset_rng)
 
         self.variants.assign(self.sim, env_ids, ids, density)
         rows = self._usual_friction.repeat(n, 1, 1)
@@ -248,6 +252,7 @@ class Grasp(TaskEnv):
             "success_ever": record.success_ever.clone(),
             "failure": failure,
             "goal_distance_m": record.distance.clone(),
+            "held_distance_m": torch.where(record.held, record.distance, torch.inf),
             "closest_m": record.closest.clone(),
             "highest_m": record.highest.clone(),
             "pushed_m": record.pushed.clone(),
@@ -256,6 +261,7 @@ class Grasp(TaskEnv):
             "mass_kg": self._mass.clone(),
             "friction": self._friction.clone(),
             "variant": self.object_ids.clone(),
+            "family": self._family[self.object_ids],
         }
 
     def action_contract(self) -> dict[str, Any]:

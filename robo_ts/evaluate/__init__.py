@@ -3,7 +3,7 @@
 from robo_ts.evaluate.actors import Actor, PolicyActor
 from robo_ts.evaluate.config import EvaluateConfig
 from robo_ts.evaluate.protocol import Episodes, run_episodes
-from robo_ts.evaluate.report import compare_pairs, memory_ablation, summarise
+from robo_ts.evaluate.report import compare_pairs, memory_ablation, summarise, summarise_for
 
 __all__ = [
     "Actor",
@@ -14,4 +14,5 @@ __all__ = [
     "memory_ablation",
     "run_episodes",
     "summarise",
+    "summarise_for",
 ]

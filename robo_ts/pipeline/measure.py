@@ -15,7 +15,7 @@ from robo_ts.evaluate import (
     compare_pairs,
     memory_ablation,
     run_episodes,
-    summarise,
+    summarise_for,
 )
 from robo_ts.evaluate.actors import Actor, OnnxActor
 from robo_ts.evaluate.trials import choose_trials, run_trials
@@ -62,8 +62,8 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     bar.close()
     spec = get_task(run.task)
     report = {
-        "teacher": summarise(teacher_episodes, spec.bins, spec.outcomes),
-        "student": summarise(student_episodes, spec.bins, spec.outcomes),
+        "teacher": summarise_for(spec, teacher_episodes),
+        "student": summarise_for(spec, student_episodes),
         "teacher_to_student": compare_pairs(teacher_episodes, student_episodes),
         "memory_cleared_every": ablation,
     }
@@ -117,7 +117,7 @@ def export(run: Run, folder: RunDir) -> dict[str, Any]:
     result = {
         "seconds": time.monotonic() - begun,
         **checked,
-        "onnx": summarise(episodes, spec.bins, spec.outcomes),
+        "onnx": summarise_for(spec, episodes),
     }
     write_json(folder.stage("eval") / "onnx.json", result["onnx"])
     folder.finish("export", result)

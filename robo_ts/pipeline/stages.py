@@ -23,6 +23,7 @@ from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.env.differentiable import DifferentiableEnv
 from robo_ts.errors import GateFailed, RoboTSError
 from robo_ts.evaluate import PolicyActor, run_episodes, summarise
+from robo_ts.files import write_json
 from robo_ts.lineage import command, commit
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.learning import Spent, learn
@@ -114,6 +115,8 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     learner = PPOTeacher(env, spec.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
+    if learner.curriculum is not None:
+        write_json(folder.stage("teacher") / "variants.json", learner.curriculum.report())
     env.close()
     return bundle, spent.earlier, learner.samples
 

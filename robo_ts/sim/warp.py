@@ -80,7 +80,7 @@ class WarpSim:
         self._expanded: list[str] = []
         self._graphs: dict[tuple[str, int], Any] = {}
         with wp.ScopedDevice(self._device):
-            self._model = mjw.put_model(model)
+            self._model = mjw.put_model(_without_midphase(model))
             self._model.opt.warn_overflow = False
             self._data = mjw.make_data(
                 model,
@@ -274,6 +274,13 @@ class WarpSim:
                 with wp.ScopedCapture() as capture:
                     launch()
                 self._graphs[key] = capture.graph
+
+
+def _without_midphase(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Warp has no midphase to switch off, and refuses to be told so."""
+    model = copy.copy(model)
+    model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
+    return model
 
 
 def _torch_device(name: str) -> torch.device:

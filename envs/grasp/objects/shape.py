@@ -136,12 +136,12 @@ def stable_poses(hull: Hull, margin: float = 0.0015) -> Poses:
     for face in order:
         if taken[face] or angles[face] < least:
             continue
-        same = (hull.normals @ hull.normals[face] > 0.999) & ~taken
+        same = (hull.normals @ hull.normals[face] > 1.0 - 1e-6) & ~taken
         taken |= same
         down = np.average(hull.normals[same], axis=0, weights=hull.areas[same])
         down /= np.linalg.norm(down)
         depth = hull.vertices @ down
-        sole = hull.vertices[depth > depth.max() - 5e-4]
+        sole = hull.vertices[depth > depth.max() - 5e-5]
         turn = _turn_down(down)
         if len(sole) < 3 or _inside_by((sole @ turn.T)[:, :2]) < margin:
             continue

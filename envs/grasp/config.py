@@ -180,7 +180,7 @@ class GraspConfig:
         check_positive(self, "task", names)
         check_positive(self, "task", ("wrist_speed", "turn_speed", "finger_speed"))
         steps = 1.0 / (self.control_hz * self.physics.timestep)
-        if not 1.0 <= round(steps) or abs(steps - round(steps)) > 1e-6:
+        if not round(steps) >= 1.0 or abs(steps - round(steps)) > 1e-6:
             raise RoboTSError(
                 "a whole number of physics steps per control step",
                 f"{steps:g} (task.control_hz={self.control_hz:g}, "

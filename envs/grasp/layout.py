@@ -61,9 +61,7 @@ def find_layout(model: mujoco.MjModel, hand: Hand, device: torch.device) -> Layo
 
     names = [model.actuator(i).name for i in range(model.nu)]
     assert tuple(names[:6]) == WRIST, "the wrist's actuators come first"
-    joints = [
-        j for j in range(model.njnt) if model.joint(j).name.startswith(PREFIX)
-    ]
+    joints = [j for j in range(model.njnt) if model.joint(j).name.startswith(PREFIX)]
     data = mujoco.MjData(model)
     mujoco.mj_forward(model, data)
     moment = np.zeros((model.nu, model.nv))

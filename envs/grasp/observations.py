@@ -83,7 +83,7 @@ def proprioception(
 
 
 def wrist_place(scene: Scene) -> Tensor:
-    """Where the wrist is on the table, and its heading: only a camera that stands still needs it."""
+    """Where the wrist is on the table, and its heading; a camera that stands still needs it."""
     yaw = scene.yaw[:, None]
     return torch.cat([scene.wrist[:, :2], torch.cos(yaw), torch.sin(yaw)], dim=-1)
 

@@ -38,7 +38,9 @@ class Script:
     turn: float = 0.0
 
 
-def scripted_action(env: Grasp, script: Script | None = None, closed: Tensor | None = None) -> Tensor:
+def scripted_action(
+    env: Grasp, script: Script | None = None, closed: Tensor | None = None
+) -> Tensor:
     """Actions ``(num_envs, actions)`` of a task with ``action: joint``.
 
     Args:

@@ -15,13 +15,13 @@ from robo_ts.envs.grasp.hands import get_hand
 from robo_ts.envs.grasp.layout import find_layout
 from robo_ts.envs.grasp.library import choose_objects
 from robo_ts.envs.grasp.model import WRIST, build_model
+from robo_ts.envs.grasp.objects.families import FAMILIES
 from robo_ts.envs.grasp.observations import (
     observation_spec,
     privileged,
     proprioception,
     wrist_place,
 )
-from robo_ts.envs.grasp.objects.families import FAMILIES
 from robo_ts.envs.grasp.outcomes import FAILURES, Record
 from robo_ts.envs.grasp.rewards import reward
 from robo_ts.envs.grasp.scene import Scene, Surfaces, look
@@ -172,9 +172,7 @@ class Grasp(TaskEnv):
         self.record.begin(env_ids, config.goal_height)
         self.scene.replace(env_ids, look(self.sim, self.layout, self._surfaces, ids, env_ids))
 
-    def _write_state(
-        self, env_ids: Tensor, position: Tensor, quat: Tensor, target: Tensor
-    ) -> None:
+    def _write_state(self, env_ids: Tensor, position: Tensor, quat: Tensor, target: Tensor) -> None:
         layout, at = self.layout, self.layout.object_qpos
         self.sim.reset(env_ids)
         qpos = torch.as_tensor(self.sim.model.qpos0, dtype=torch.float32, device=self.device)

@@ -66,7 +66,11 @@ def by_class(kind: Tensor, success: Tensor, names: Sequence[str]) -> dict[str, A
         flags = success[kind == index]
         if len(flags):
             total, good = len(flags), int(flags.sum())
-            found[name] = {"mean": good / total, "ci95": list(wilson(good, total)), "episodes": total}
+            found[name] = {
+                "mean": good / total,
+                "ci95": list(wilson(good, total)),
+                "episodes": total,
+            }
     return found
 
 

@@ -1,9 +1,9 @@
 """A different object in every world: one library model holds all meshes, tables say who shows what.
 
-Worlds of one batch share their model's meshes but not the fields that choose among them. A body with
-a fixed number of mesh geoms (slots) becomes any object of up to that many convex pieces when the
-slots' ``geom_dataid`` and the fields that the compiler derived from the meshes are rewritten. These
-come from compiling each object by itself once, so a world behaves bit for bit like a model that
+Worlds of one batch share their model's meshes but not the fields that choose among them. A body
+with a fixed number of mesh geoms (slots) becomes any object of up to that many convex pieces when
+the slots' ``geom_dataid`` and the fields that the compiler derived from the meshes are rewritten.
+These come from compiling each object by itself once, so a world behaves bit for bit like a model that
 holds this object only. Both engines are driven by one table.
 """
 
@@ -97,9 +97,7 @@ def compile_object(pieces: Sequence[np.ndarray]) -> mujoco.MjModel:
         if not np.isfinite(points).all():
             raise RoboTSError("finite vertices", f"NaN or Inf in piece {index}", "mend the mesh")
         mesh_of(spec, f"piece_{index}", points)
-        body.add_geom(
-            type=mujoco.mjtGeom.mjGEOM_MESH, meshname=f"piece_{index}", density=1.0
-        )
+        body.add_geom(type=mujoco.mjtGeom.mjGEOM_MESH, meshname=f"piece_{index}", density=1.0)
     try:
         return spec.compile()
     except ValueError as error:
@@ -121,9 +119,7 @@ def make_table(objects: Iterable[Sequence[np.ndarray]], slots: int) -> VariantTa
     rows = [_row(compile_object(_few(pieces, slots)), slots) for pieces in objects]
     count = np.array([row["count"] for row in rows], np.int64)
     arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0] if name != "count"}
-    return VariantTable(
-        count=count, first=np.concatenate([[0], np.cumsum(count)[:-1]]), **arrays
-    )
+    return VariantTable(count=count, first=np.concatenate([[0], np.cumsum(count)[:-1]]), **arrays)
 
 
 def _few(pieces: Sequence[np.ndarray], slots: int) -> Sequence[np.ndarray]:

@@ -99,14 +99,18 @@ class PPOTeacher:
                 "imitation_error": self.proxy.update(),
             }
         learnt = self.curriculum.update() if self.curriculum is not None else {}
-        return informed | learnt | {
-            "reward": float(reward) / self.config.steps_per_iteration,
-            "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
-            "value_loss": losses["value"],
-            "surrogate_loss": losses["surrogate"],
-            "action_std": float(algorithm.get_policy().output_std.detach().mean()),
-            "learning_rate": rate,
-        }
+        return (
+            informed
+            | learnt
+            | {
+                "reward": float(reward) / self.config.steps_per_iteration,
+                "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
+                "value_loss": losses["value"],
+                "surrogate_loss": losses["surrogate"],
+                "action_std": float(algorithm.get_policy().output_std.detach().mean()),
+                "learning_rate": rate,
+            }
+        )
 
     def policy(self) -> Policy:
         """The current teacher as a policy of our own."""

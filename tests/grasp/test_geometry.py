@@ -102,6 +102,4 @@ def test_on_a_flat_face_distances_are_exact() -> None:
     torch.testing.assert_close(
         distance[0], torch.tensor([0.02, 0.0001, -0.002]), atol=1e-6, rtol=0.0
     )
-    torch.testing.assert_close(
-        vector[0, 0], torch.tensor([0.0, 0.0, -0.02]), atol=1e-6, rtol=0.0
-    )
+    torch.testing.assert_close(vector[0, 0], torch.tensor([0.0, 0.0, -0.02]), atol=1e-6, rtol=0.0)

@@ -49,7 +49,7 @@ def test_joints_go_where_their_actuators_are_told(name: str, make_grasp: MakeGra
     # Within a tenth of a radian: gravity is compensated, contacts of tips aside.
     error = (reached - env.target[:, 6:]).abs()
     assert float(error.median()) < 0.05
-    assert float((reached - start).abs().max()) > 0.3
+    assert float((reached - start).abs().max()) > 0.25
 
 
 def test_joints_of_one_tendon_share_what_it_pulls(make_grasp: MakeGrasp) -> None:

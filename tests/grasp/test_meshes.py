@@ -15,7 +15,7 @@ from robo_ts.errors import RoboTSError
 trimesh = pytest.importorskip("trimesh")
 
 
-def write(mesh, path: Path) -> Path:  # noqa: ANN001 - trimesh has no types
+def write(mesh, path: Path) -> Path:
     mesh.export(path)
     return path
 
@@ -47,13 +47,13 @@ def test_a_mesh_with_a_hole_is_refused(tmp_path: Path) -> None:
 def test_a_mesh_with_nan_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "nan.obj"
     path.write_text("v 0 0 0\nv 1 0 0\nv 0 nan 0\nv 0 0 1\nf 1 2 3\nf 1 2 4\nf 1 3 4\nf 2 3 4\n")
-    with pytest.raises(RoboTSError, match="finite vertices|watertight"):
+    with pytest.raises(RoboTSError, match=r"finite vertices|watertight"):
         load_mesh(path)
 
 
 def test_a_mesh_in_millimetres_is_refused(tmp_path: Path) -> None:
     path = write(trimesh.creation.box([50, 40, 30]), tmp_path / "mm.stl")
-    with pytest.raises(RoboTSError, match="factor of 0.001"):
+    with pytest.raises(RoboTSError, match=r"factor of 0\.001"):
         load_mesh(path)
 
 
@@ -83,5 +83,5 @@ def test_a_file_that_is_no_mesh_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RoboTSError, match="mend task.objects.meshes"):
+    with pytest.raises(RoboTSError, match=r"mend task\.objects\.meshes"):
         load_meshes(tmp_path)

@@ -62,7 +62,8 @@ def test_a_lifted_cube_is_held_for_five_seconds_of_shaking(make_grasp: MakeGrasp
         if step % 20 == 10:
             depths.append(penetration(env))
     reach = torch.stack(moved)
-    assert float((reach.amax(dim=0) - reach.amin(dim=0))[:, 0].min()) > 0.04  # it was shaken
+    swing = torch.linalg.vector_norm(reach.amax(dim=0) - reach.amin(dim=0), dim=-1)
+    assert float(swing.min()) > 0.06  # it was shaken
     assert bool(env.scene.held[lifted].all())
     assert float(env.record.height[lifted].min()) > 0.1
     found = np.concatenate(depths)
@@ -71,11 +72,14 @@ def test_a_lifted_cube_is_held_for_five_seconds_of_shaking(make_grasp: MakeGrasp
 
 
 def test_soft_contacts_let_fingers_sink_in(make_grasp: MakeGrasp) -> None:
-    """The measure above is no formality: MuJoCo's default contacts fail it."""
+    """The measure above is no formality: MuJoCo's default contacts are several times as soft."""
     soft = PhysicsConfig(timestep=0.01, time_constant=0.02, impedance=[0.9, 0.95])
-    env, lifted = grasped(make_grasp, physics=soft)
-    assert lifted.any()
-    assert np.quantile(penetration(env), 0.95) > 2e-3
+    depth = {}
+    for name, physics in (("soft", soft), ("stiff", PhysicsConfig())):
+        env, lifted = grasped(make_grasp, physics=physics)
+        assert lifted.any()
+        depth[name] = np.median(penetration(env))
+    assert depth["soft"] > 3.0 * depth["stiff"]
 
 
 def test_a_contact_faster_than_two_steps_is_refused() -> None:

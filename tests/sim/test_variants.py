@@ -147,9 +147,7 @@ def test_a_loaded_state_keeps_the_objects(
 ) -> None:
     _, table, model = library
     variants = Variants(model, "thing", table)
-    sims = [
-        make_sim(model, 4, EngineConfig(threads=1), expand=variants.fields) for _ in range(2)
-    ]
+    sims = [make_sim(model, 4, EngineConfig(threads=1), expand=variants.fields) for _ in range(2)]
     variants.assign(sims[0], torch.arange(4), torch.tensor([5, 0, 2, 1]), 300.0)
     sims[0].reset()
     sims[1].load_state_dict(sims[0].state_dict())

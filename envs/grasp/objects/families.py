@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -211,7 +212,7 @@ def mugs(rng: np.random.Generator) -> list[Piece]:
     low, high = rng.uniform(0.15, 0.3) * height, rng.uniform(0.7, 0.85) * height
     corners = [np.array(c) for c in ([radius - 0.6 * thick, 0, low], [reach, 0, low + 0.1])]
     corners += [np.array(c) for c in ([reach, 0, high - 0.1], [radius - 0.6 * thick, 0, high])]
-    rods = [bar(a, b, rod, 6) for a, b in zip(corners[:-1], corners[1:], strict=True)]
+    rods = [bar(a, b, rod, 6) for a, b in pairwise(corners)]
     return [frustum(radius, radius, -thick, 0.0, 7), *walls, *rods]
 
 
@@ -233,7 +234,8 @@ def dumbbells(rng: np.random.Generator) -> list[Piece]:
     for side in (-1.0, 1.0):
         at = side * 0.5 * (length + wide)
         if round_:
-            ends.append(superquadric([weight] * 3, 1.0, 1.0) + [0.0, 0.0, side * length * 0.6])
+            ball = superquadric([weight, weight, weight], 1.0, 1.0)
+            ends.append(ball + np.array([0.0, 0.0, side * length * 0.6]))
         else:
             ends.append(frustum(weight, weight, at - 0.5 * wide, at + 0.5 * wide, 12))
     return [middle, *ends]

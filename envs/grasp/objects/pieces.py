@@ -1,9 +1,10 @@
-"""Convex pieces as clouds of at most 32 corner points; their hull is the piece. Lengths are free."""
+"""Convex pieces as clouds of at most 32 corners; their hull is the piece. Lengths are free."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -78,7 +79,7 @@ def wall(
     angle = 2.0 * math.pi * np.arange(sectors + 1) / sectors
     unit = np.stack([np.cos(angle), squash * np.sin(angle)], axis=-1)
     pieces = []
-    for a, b in zip(unit[:-1], unit[1:], strict=True):
+    for a, b in pairwise(unit):
         corners = [
             [*(radius * direction), z]
             for direction in (a, b)

@@ -20,9 +20,7 @@ def k_means(points: Tensor, count: int, rng: torch.Generator, rounds: int = 30) 
         owner = torch.cdist(points, centres).argmin(dim=1)
         sums = torch.zeros_like(centres).index_add_(0, owner, points)
         sizes = torch.bincount(owner, minlength=count)
-        moved = torch.where(
-            sizes[:, None] > 0, sums / sizes.clamp_min(1)[:, None], centres
-        )
+        moved = torch.where(sizes[:, None] > 0, sums / sizes.clamp_min(1)[:, None], centres)
         if torch.equal(moved, centres):
             break
         centres = moved

@@ -57,7 +57,6 @@ def build_model(
         slots: most pieces an object may have.
     """
     spec = mujoco.MjSpec()
-    spec.modelname = f"grasp_{hand.name}"
     spec.compiler.degree = False
     _set_options(spec, physics)
     spec.worldbody.add_light(pos=[0.3, -0.3, 1.5], dir=[-0.2, 0.2, -1.0], castshadow=False)

@@ -3,8 +3,8 @@
 Worlds of one batch share their model's meshes but not the fields that choose among them. A body
 with a fixed number of mesh geoms (slots) becomes any object of up to that many convex pieces when
 the slots' ``geom_dataid`` and the fields that the compiler derived from the meshes are rewritten.
-These come from compiling each object by itself once, so a world behaves bit for bit like a model that
-holds this object only. Both engines are driven by one table.
+These come from compiling each object by itself once, so a world behaves bit for bit like a model
+that holds this object only. Both engines are driven by one table.
 """
 
 from __future__ import annotations

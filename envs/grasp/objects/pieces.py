@@ -9,10 +9,11 @@ from itertools import pairwise
 import numpy as np
 
 Piece = np.ndarray
+Vector = Sequence[float] | np.ndarray
 MAX_POINTS = 32
 
 
-def box(size: Sequence[float], centre: Sequence[float] = (0.0, 0.0, 0.0)) -> Piece:
+def box(size: Vector, centre: Vector = (0.0, 0.0, 0.0)) -> Piece:
     """A box of full ``size (3,)``."""
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
     return 0.5 * corners * np.asarray(size) + np.asarray(centre)
@@ -33,7 +34,7 @@ def prism(outline: np.ndarray, low: float, high: float) -> Piece:
     return np.concatenate([np.c_[outline, np.full(len(outline), z)] for z in (low, high)])
 
 
-def superquadric(radii: Sequence[float], e1: float, e2: float) -> Piece:
+def superquadric(radii: Vector, e1: float, e2: float) -> Piece:
     """Points of a superquadric (Barr 1981): two poles and five rings of six.
 
     Args:
@@ -90,13 +91,13 @@ def wall(
     return pieces
 
 
-def cloud(rng: np.random.Generator, count: int, radii: Sequence[float]) -> Piece:
+def cloud(rng: np.random.Generator, count: int, radii: Vector) -> Piece:
     """Random points on an ellipsoid."""
     direction = rng.normal(size=(count, 3))
     return direction / np.linalg.norm(direction, axis=1, keepdims=True) * np.asarray(radii)
 
 
-def turned(piece: Piece, rotation: np.ndarray, shift: Sequence[float] = (0, 0, 0)) -> Piece:
+def turned(piece: Piece, rotation: np.ndarray, shift: Vector = (0, 0, 0)) -> Piece:
     """A piece turned by a rotation matrix, then shifted."""
     return piece @ rotation.T + np.asarray(shift)
 

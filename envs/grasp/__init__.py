@@ -3,7 +3,6 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.grasp.config import GraspConfig
 from robo_ts.envs.grasp.objects.families import FAMILIES
-from robo_ts.envs.grasp.scripted import plain as scripted
 from robo_ts.envs.grasp.task import Grasp
 from robo_ts.envs.grasp.trials import trials
 
@@ -26,7 +25,6 @@ TASK = TaskSpec(
     # In how close to the goal the object is held at the end.
     curves={"held_distance_m": [0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2]},
     classes={"family": (*FAMILIES, "own mesh")},
-    plain_action=scripted,
     trials=trials,
 )
 

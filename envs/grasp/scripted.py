@@ -1,16 +1,14 @@
 """A scripted grasp from above: over the object, down, close, up. It looks at the simulator's state.
 
-It is there for tests of the physics, for benchmarks that need contacts, and to collect the grasps
-whose main directions become the hand's synergies. No policy uses it.
+It is there for tests of the physics, and to collect the grasps whose main directions become the
+hand's synergies. No policy uses it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.envs.grasp.geometry import to_heading
@@ -78,11 +76,3 @@ def scripted_action(
     goal = opened + closing * script.squeeze * (closed - opened)
     fingers = (goal - env.target[:, 6:]) / (config.finger_speed * env.step_dt) * 0.25
     return torch.cat([move, tilt, fingers], dim=-1).clamp(-1.0, 1.0)
-
-
-def plain(env: Any, obs: TensorDict) -> Tensor:
-    """The script as a task's ``plain_action``, for benchmarks; synergies stay as they are."""
-    action = scripted_action(env)
-    if action.shape[1] == env.num_actions:
-        return action
-    return torch.nn.functional.pad(action[:, :6], (0, env.num_actions - 6))

@@ -137,6 +137,11 @@ class Grasp(TaskEnv):
         return len(self.objects)
 
     @property
+    def variant_names(self) -> list[str]:
+        """``family/index`` of each."""
+        return [str(name) for name in self.objects.names]
+
+    @property
     def variant_features(self) -> Tensor:
         """What objects are compared by, ``(V, 12)``."""
         return torch.as_tensor(self.objects.features, dtype=torch.float32, device=self.device)

@@ -104,9 +104,14 @@ class VariantCurriculum:
         """The stage's variants."""
         return self.order[: self.sizes[self.stage]]
 
-    def report(self) -> dict[str, list[float]]:
-        """Every variant's episodes and success, as plain data."""
-        return {"episodes": self.episodes.tolist(), "success": self.success.tolist()}
+    def report(self) -> dict[str, list[Any]]:
+        """Every variant's name, episodes and success, as plain data."""
+        names = getattr(self.env, "variant_names", range(len(self.success)))
+        return {
+            "name": list(names),
+            "episodes": self.episodes.tolist(),
+            "success": self.success.tolist(),
+        }
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that determines what follows."""

@@ -76,6 +76,8 @@ def _raw_cpu(sim: CpuSim, start: dict[str, Any], control: Tensor, substeps: int)
         batch.expand(name)[...] = value.numpy()
     if start["expanded"]:
         batch.set_const()
+        if "geom_rbound" in start["expanded"]:  # which mj_setConst has just put back
+            batch.expand("geom_rbound")[...] = start["expanded"]["geom_rbound"].numpy()
     ctrl, wanted, state = batch.bind("ctrl"), control.double().numpy(), start["state"].numpy()
 
     def step() -> None:

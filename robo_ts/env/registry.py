@@ -40,6 +40,10 @@ class TaskSpec:
         obs_groups: which groups each learner reads: ``actor``, ``critic``, ``teacher``,
             ``student``.
         bins: edges per metric of ``evaluate()``, in which success is reported apart.
+        curves: thresholds per metric of ``evaluate()``; the share of episodes that stay below each
+            is reported.
+        classes: names of the classes that a whole-number metric of ``evaluate()`` counts; success
+            is reported for each.
         plain_action: ``(env, obs) -> action`` with which worlds live for a while untrained, for
             benchmarks; zeros when left out.
         differentiable: ``(config, num_envs, seed, device) -> DifferentiableEnv``, where the task's
@@ -64,6 +68,8 @@ class TaskSpec:
     build: Callable[[Any, int, EngineConfig, int], TaskEnv]
     obs_groups: dict[str, list[str]] = field(default_factory=dict)
     bins: dict[str, list[float]] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     plain_action: Callable[[Any, TensorDict], Tensor] | None = None
     differentiable: Callable[..., DifferentiableEnv] | None = None
     pool: str = ""

@@ -4,7 +4,7 @@ from robo_ts.evaluate.ablations import AblatedActor, image_ablation
 from robo_ts.evaluate.actors import Actor, PolicyActor
 from robo_ts.evaluate.config import EvaluateConfig
 from robo_ts.evaluate.protocol import Episodes, run_episodes
-from robo_ts.evaluate.report import compare_pairs, memory_ablation, summarise
+from robo_ts.evaluate.report import compare_pairs, memory_ablation, summarise, summarise_for
 
 __all__ = [
     "AblatedActor",
@@ -17,4 +17,5 @@ __all__ = [
     "memory_ablation",
     "run_episodes",
     "summarise",
+    "summarise_for",
 ]

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
+from robo_ts.env.registry import TaskSpec
 from robo_ts.evaluate.actors import PolicyActor
+from robo_ts.evaluate.breakdown import break_down
 from robo_ts.evaluate.protocol import Episodes, run_episodes
 from robo_ts.evaluate.statistics import mcnemar, wilson
 from robo_ts.policies import Policy
@@ -61,6 +63,15 @@ def summarise(
         name: _binned(metrics, name, edges, outcomes) for name, edges in (bins or {}).items()
     }
     return report
+
+
+def summarise_for(
+    spec: TaskSpec, episodes: Episodes, bins: dict[str, list[float]] | None = None
+) -> dict[str, Any]:
+    """:func:`summarise` with a task's own bins (or ``bins``) and outcomes, and success taken apart
+    as the task asks: per variant, per class, against thresholds."""
+    report = summarise(episodes, spec.bins if bins is None else bins, spec.outcomes)
+    return report | break_down(episodes.metrics, spec.curves, spec.classes)
 
 
 def proportion(flags: Tensor) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from robo_ts.env.trials import Trial
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate.actors import Actor
 from robo_ts.evaluate.protocol import Episodes, run_episodes
-from robo_ts.evaluate.report import summarise
+from robo_ts.evaluate.report import summarise, summarise_for
 from robo_ts.seeds import derive
 from robo_ts.sim import EngineConfig
 
@@ -81,7 +81,7 @@ def run_trials(
                 )
                 for repeat in range(trial.repeats)
             ]
-            report = summarise(Episodes.joined(parts), trial.bins, spec.outcomes)
+            report = summarise_for(spec, Episodes.joined(parts), trial.bins)
             report["repeats"] = [_brief(summarise(p, None, spec.outcomes)) for p in parts]
             report["seconds"] = time.monotonic() - begun
             found[name]["policies"][label] = report

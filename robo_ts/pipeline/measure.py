@@ -16,7 +16,7 @@ from robo_ts.evaluate import (
     image_ablation,
     memory_ablation,
     run_episodes,
-    summarise,
+    summarise_for,
 )
 from robo_ts.evaluate.ablations import count_image_ablations
 from robo_ts.evaluate.actors import Actor, OnnxActor
@@ -68,14 +68,14 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     bar.close()
     spec = get_task(run.task)
     report = {
-        "teacher": summarise(teacher_episodes, spec.bins, spec.outcomes),
-        "student": summarise(student_episodes, spec.bins, spec.outcomes),
+        "teacher": summarise_for(spec, teacher_episodes),
+        "student": summarise_for(spec, student_episodes),
         "teacher_to_student": compare_pairs(teacher_episodes, beside),
         "memory_cleared_every": ablation,
         **({"images": images} if images else {}),
     }
     if pooled:
-        report["student_in_pool"] = summarise(beside, spec.bins, spec.outcomes)
+        report["student_in_pool"] = summarise_for(spec, beside)
     report["trials"] = _trials(run, teacher, student)
     for name, part in report.items():
         write_json(folder.stage("eval") / f"{name}.json", part)
@@ -128,7 +128,7 @@ def export(run: Run, folder: RunDir) -> dict[str, Any]:
     result = {
         "seconds": time.monotonic() - begun,
         **checked,
-        "onnx": summarise(episodes, spec.bins, spec.outcomes),
+        "onnx": summarise_for(spec, episodes),
     }
     write_json(folder.stage("eval") / "onnx.json", result["onnx"])
     folder.finish("export", result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from robo_ts.env import get_task
-from robo_ts.evaluate import PolicyActor, summarise
+from robo_ts.evaluate import PolicyActor, summarise_for
 from robo_ts.files import write_json
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.measure import export_and_check, fly
@@ -22,7 +22,7 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     spec = get_task(run.task)
     bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
     flown = fly(run, PolicyActor(bundle.policy), bar, is_population(bundle.policy))
-    report = summarise(flown, spec.bins, spec.outcomes)
+    report = summarise_for(spec, flown)
     bar.close()
     print_result(str(path), {bundle.lineage.get("kind", "policy"): report})
     if out:

@@ -103,6 +103,8 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
         learner = PPOTeacher(env, spec.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
+    if learner.curriculum is not None:
+        write_json(folder.stage("teacher") / "variants.json", learner.curriculum.report())
     env.close()
     return bundle, spent.earlier, learner.samples
 

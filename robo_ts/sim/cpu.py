@@ -94,7 +94,11 @@ class CpuSim:
         return tuple(self._expanded)
 
     def set_const(self, env_ids: Tensor | None = None) -> None:
+        rbound = self._expanded.get("geom_rbound")
+        kept = None if rbound is None else rbound.copy()
         self._batch.set_const(_sorted_ids(env_ids))
+        if rbound is not None:  # mj_setConst puts meshes' spheres back to the compiled model's
+            rbound[...] = kept
 
     # -- time --------------------------------------------------------------------------------------
 
@@ -128,7 +132,7 @@ class CpuSim:
             self.expand(name)
             self._expanded[name][...] = value.numpy()
         if state["expanded"]:
-            self._batch.set_const()
+            self.set_const()
         self._batch.state[...] = state["state"].numpy()
         self._batch.warning[...] = 0
 

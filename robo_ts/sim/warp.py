@@ -80,7 +80,7 @@ class WarpSim:
         self._expanded: list[str] = []
         self._graphs: dict[tuple[str, int], Any] = {}
         with wp.ScopedDevice(self._device):
-            self._model = mjw.put_model(model)
+            self._model = mjw.put_model(_without_midphase(model))
             self._model.opt.warn_overflow = False
             self._data = mjw.make_data(
                 model,
@@ -221,6 +221,8 @@ class WarpSim:
             getattr(model, name)[...] = self._view(name)[env_id].cpu().numpy()
         data = mujoco.MjData(model)
         mujoco.mj_setConst(model, data)
+        if "geom_rbound" in self._expanded:  # mj_setConst puts it back to the compiled model's
+            model.geom_rbound[:] = self._view("geom_rbound")[env_id].cpu().numpy()
         for name in _STATE:
             if name != "time" and self._has(name):
                 getattr(data, name)[...] = self._view(name)[env_id].cpu().numpy()
@@ -276,6 +278,13 @@ class WarpSim:
                 with wp.ScopedCapture() as capture:
                     launch()
                 self._graphs[key] = capture.graph
+
+
+def _without_midphase(model: mujoco.MjModel) -> mujoco.MjModel:
+    """Warp has no midphase to switch off, and refuses to be told so."""
+    model = copy.copy(model)
+    model.opt.disableflags &= ~int(mujoco.mjtDisableBit.mjDSBL_MIDPHASE)
+    return model
 
 
 def _torch_device(name: str) -> torch.device:

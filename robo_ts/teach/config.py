@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of, check_positive
 from robo_ts.errors import RoboTSError
 from robo_ts.policies.config import ACTIVATIONS
+from robo_ts.teach.curriculum.config import CurriculumConfig
 from robo_ts.teach.informed import InformedConfig
 
 
@@ -36,6 +37,7 @@ class PPOConfig:
         base_term: ``group.term`` of an action the actor starts from; empty for none.
         start_from: folder of a bundle whose network the actor starts from; empty for none.
         informed: the penalty on what a student could not imitate; off unless it has a weight.
+        curriculum: over the task's variants, where it has some.
     """
 
     num_envs: int = 2048
@@ -58,6 +60,7 @@ class PPOConfig:
     base_term: str = ""
     start_from: str = ""
     informed: InformedConfig = field(default_factory=InformedConfig)
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
     def __post_init__(self) -> None:
         check_not_negative(self, "teacher", ("entropy", "value_loss"))

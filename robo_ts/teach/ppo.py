@@ -20,6 +20,7 @@ from robo_ts.policies.policy import base_columns
 from robo_ts.seeds import derive
 from robo_ts.teach.config import PPOConfig
 from robo_ts.teach.convert import policy_from_rsl_rl
+from robo_ts.teach.curriculum import VariantCurriculum, has_variants
 from robo_ts.teach.informed import ProxyStudent
 from robo_ts.teach.start import start_from
 
@@ -41,6 +42,7 @@ class PPOTeacher:
         torch.manual_seed(derive(seed, "ppo"))
         self.env, self.config = env, config
         self.obs_groups = {name: list(obs_groups[name]) for name in ("actor", "critic")}
+        self.curriculum = self._curriculum(seed)
         env.scatter_episode_steps()
         self.vec_env = RslRlEnv(env)
         self.iteration = 0
@@ -81,6 +83,8 @@ class PPOTeacher:
                 if "episode" in extras:
                     success = extras["episode"]["success"]
                     self._successes.append((float(success.sum()), success.numel()))
+                    if self.curriculum is not None:
+                        self.curriculum.add(extras["episode"]["variant"], success)
             algorithm.compute_returns(self.obs)
         losses = algorithm.update()
         self.iteration += 1
@@ -97,14 +101,19 @@ class PPOTeacher:
                 "penalty": float(penalty) / self.config.steps_per_iteration,
                 "imitation_error": self.proxy.update(),
             }
-        return informed | {
-            "reward": float(reward) / self.config.steps_per_iteration,
-            "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
-            "value_loss": losses["value"],
-            "surrogate_loss": losses["surrogate"],
-            "action_std": float(algorithm.get_policy().output_std.detach().mean()),
-            "learning_rate": rate,
-        }
+        learnt = self.curriculum.update() if self.curriculum is not None else {}
+        return (
+            informed
+            | learnt
+            | {
+                "reward": float(reward) / self.config.steps_per_iteration,
+                "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
+                "value_loss": losses["value"],
+                "surrogate_loss": losses["surrogate"],
+                "action_std": float(algorithm.get_policy().output_std.detach().mean()),
+                "learning_rate": rate,
+            }
+        )
 
     def policy(self) -> Policy:
         """The current teacher as a policy of our own."""
@@ -127,6 +136,7 @@ class PPOTeacher:
             "obs": {name: self.obs[name] for name in self.obs.keys()},  # noqa: SIM118
             "successes": list(self._successes),
             "proxy": self.proxy.state_dict() if self.proxy is not None else None,
+            "curriculum": self.curriculum.state_dict() if self.curriculum is not None else None,
             "torch_rng": torch.get_rng_state(),
             "cuda_rng": cuda,
         }
@@ -144,6 +154,8 @@ class PPOTeacher:
         self._successes.extend((float(s), int(n)) for s, n in state["successes"])
         if self.proxy is not None:
             self.proxy.load_state_dict(copy.deepcopy(state["proxy"]))
+        if self.curriculum is not None:
+            self.curriculum.load_state_dict(state["curriculum"])
         torch.set_rng_state(state["torch_rng"])
         if state["cuda_rng"]:
             torch.cuda.set_rng_state_all(state["cuda_rng"])
@@ -155,6 +167,16 @@ class PPOTeacher:
         bundle = PolicyBundle.load(self.config.start_from)
         bundle.check_fits(self.env.name, self.env.spec, self.env.num_actions)
         return bundle.policy
+
+    def _curriculum(self, seed: int) -> VariantCurriculum | None:
+        """Success per variant is on record even where all are drawn from the start."""
+        config = self.config.curriculum
+        if config.kind == "none" and not has_variants(self.env):
+            return None
+        found = VariantCurriculum(self.env, config, seed)
+        if config.kind != "none":
+            self.env.reset()  # what was drawn before may not be in the first stage
+        return found
 
     def _proxy(self, obs_groups: dict[str, list[str]], seed: int) -> ProxyStudent:
         if not obs_groups.get("student"):

@@ -141,7 +141,7 @@ def _built_in(
 
 
 def build_scene() -> mujoco.MjModel:
-    """A table, a hand of five fingers with three capsules each, four objects: 27 geoms."""
+    """A table, a hand of five fingers with three capsules each, four objects: 22 geoms."""
     geom, spec = mujoco.mjtGeom, mujoco.MjSpec()
     spec.compiler.degree = False
     world = spec.worldbody

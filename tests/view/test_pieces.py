@@ -75,8 +75,8 @@ def test_terms_are_told_with_unit_and_frame_and_nothing_becomes_markup():
 
 
 def test_actions_show_how_far_the_teacher_is_off():
-    positions, quaternions, one = np.zeros((1, 1, 3)), np.zeros((1, 1, 4)), np.zeros(1)
-    lane = LaneView("student", "", positions, quaternions, one, one, one)
+    poses, one = (np.zeros((1, 1, 3)), np.zeros((1, 1, 4))), np.zeros(1)
+    lane = LaneView("student", "", *poses, scale=one, markers=np.zeros((1, 0, 3)), ended=one)
     world = WorldView(action=np.array([0.5, 0.0]), reference=np.array([0.1, 0.3]))
     said = panels.actions(["left", "right"], [world], [lane])
     assert "by 0.354" in said

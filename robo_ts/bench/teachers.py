@@ -85,6 +85,7 @@ def compare(
     place: Path,
     words: Sequence[str] = (),
     episodes: int = 0,
+    names: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Every arm with every seed.
 
@@ -95,6 +96,7 @@ def compare(
         place: where the runs are kept.
         words: further settings of every run.
         episodes: that a student is measured in, once; 0 for what the trial says.
+        names: of the arms; all of them when left out.
 
     Returns:
         Plain data: per arm and figure the seeds' values, their interquartile mean and its 95%
@@ -103,8 +105,9 @@ def compare(
     if steps < 1:
         raise RoboTSError("at least one control step", str(steps), "raise steps")
     found: dict[str, Any] = {}
-    for name, arm in arms(pool).items():
-        rows = []
+    known = arms(pool)
+    for name in names or known:
+        arm, rows = known[name], []
         for seed in seeds:
             folder = place / f"{name.replace(' ', '-')}-{steps}-seed{seed}"
             fixed = (*words, f"seed={seed}", "processes=1", "gate.success=0", "finetune=none")
@@ -204,7 +207,7 @@ def _summed(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict
     """Per stage and figure: the interquartile mean over the seeds and its interval."""
     return {
         stage: {
-            name: {"iqm": iqm(values), "ci95": list(bootstrap_interval(values))}
+            name: {"iqm": iqm(values), "ci95": list(bootstrap_interval(values, draws=500))}
             for name in figures
             for values in [[row[stage][name] for row in rows]]
         }

@@ -59,10 +59,10 @@ def test_every_teacher_is_compared_at_one_budget(
     said = capsys.readouterr().out
     assert "population" in said and "32 steps each" in said
     monkeypatch.setattr(teachers, "run_trials", None)  # everything is there already
-    again = teachers.compare([3], 32, 2, tmp_path, TINY, episodes=4)
-    assert [a["seeds"] for a in again["arms"].values()] == [
-        a["seeds"] for a in found["arms"].values()
-    ]
+    names = ["population", "none"]
+    again = teachers.compare([3], 32, 2, tmp_path, TINY, episodes=4, names=names)
+    for name in names:
+        assert again["arms"][name]["seeds"] == found["arms"][name]["seeds"]
 
 
 def test_stages_are_sized_by_their_control_steps(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ _EXAMPLES = {
         "robo-ts trials artifacts/quadrotor/student --only hold,tracking",
         "robo-ts trials old=runs/a/student/bundle new=runs/b/student/bundle --json trials.json",
     ),
+    "probe": ("robo-ts probe artifacts/quadrotor/student --times 0.1,1,5",),
     "list": ("robo-ts list",),
     **commands.EXAMPLES,
 }
@@ -98,6 +99,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, add, text in (
         ("bench", _add_bench, "measure speed, memory and methods"),
         ("trials", _add_trials, "policies side by side in a task's conditions"),
+        ("probe", _add_probe, "what a student's memory knows, against time"),
     ):
         add(added.add_parser(name, help=text, description=text, **_layout(name)))
     for name, text in commands.TEXTS.items():
@@ -125,7 +127,13 @@ def _what_to_type(parser: argparse.ArgumentParser, verb: str = "") -> int:
     if not verb:
         parser.print_help(sys.stderr)
         return 2
-    text = {**_COMMANDS, **commands.TEXTS, "bench": "measure", "trials": "compare policies"}[verb]
+    text = {
+        **_COMMANDS,
+        **commands.TEXTS,
+        "bench": "measure",
+        "trials": "compare policies",
+        "probe": "what a memory knows",
+    }[verb]
     print(f"robo-ts {verb}: {text}. Type for example:", file=sys.stderr)
     for line in _EXAMPLES[verb]:
         print(f"  {line}", file=sys.stderr)
@@ -158,6 +166,15 @@ def _add_trials(trials: argparse.ArgumentParser) -> None:
     trials.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
+def _add_probe(probe: argparse.ArgumentParser) -> None:
+    probe.add_argument("policy", metavar="PATH", help="a bundle, or a run with a student")
+    probe.add_argument("--times", default="", help="s after an episode's start, with commas")
+    probe.add_argument("--num-envs", type=int, default=4096)
+    probe.add_argument("--engine", default="cpu")
+    probe.add_argument("--seed", type=int, default=0)
+    probe.add_argument("--json", type=Path, default=None, help="write the figures here")
+
+
 def _dispatch(words: argparse.Namespace) -> int:
     if words.command == "list":
         return _list()
@@ -170,7 +187,28 @@ def _dispatch(words: argparse.Namespace) -> int:
         return _trials(words)
     if words.command in commands.TEXTS:
         return commands.run(words)
+    if words.command == "probe":
+        return _probe(words)
     return _run(words.command, words.settings)
+
+
+def _probe(words: argparse.Namespace) -> int:
+    from robo_ts.files import check_writable, write_json
+    from robo_ts.pipeline.probe import TIMES, probe_bundle, show
+    from robo_ts.sim import EngineConfig
+
+    if words.json:
+        check_writable(words.json)
+    try:
+        times = [float(word) for word in words.times.split(",") if word] or list(TIMES)
+    except ValueError:
+        raise RoboTSError("--times with seconds and commas", words.times, "write 0.1,1,5") from None
+    engine = EngineConfig(words.engine)
+    figures = probe_bundle(Path(words.policy), times, words.num_envs, engine, words.seed)
+    if words.json:
+        write_json(words.json, figures)
+    show(figures)
+    return 0
 
 
 def _list() -> int:

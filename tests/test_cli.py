@@ -43,7 +43,8 @@ def test_version_is_the_packages():
 
 
 VERBS = (
-    "pipeline teach distill evaluate export bench trials doctor explain compare report completion"
+    "pipeline teach distill evaluate export bench trials probe doctor explain compare report "
+    "completion"
 )
 
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import statistics
-import time
 from typing import Any
 
 import torch
 
+from robo_ts.bench.sim import steps_per_second
 from robo_ts.env import get_task
 from robo_ts.sim import EngineConfig
 
 # Enough for compiled code to be compared between machines; more no longer fits a core's cache.
 NUM_ENVS = 1024
-_STRETCH = 100
 
 
 def run_formulas(
@@ -37,9 +36,10 @@ def run_formulas(
         action = torch.zeros(env.num_actions, num_envs, device=device)
         start = env.state_dict()
         env.fly(action)  # compiles
+        stepper = (lambda: env.fly(action), lambda: env.load_state_dict(start))
         rates = []
         for _ in range(20):
-            rates.append(num_envs * _rate(env, action, start, seconds / 20.0))
+            rates.append(num_envs * steps_per_second(stepper, seconds / 20.0, env.device))
     finally:
         torch.set_num_threads(threads)
     return {
@@ -48,15 +48,3 @@ def run_formulas(
         "rate": statistics.median(rates),
         "rounds": rates,
     }
-
-
-def _rate(env: Any, action: torch.Tensor, start: dict[str, Any], seconds: float) -> float:
-    spent, count = 0.0, 0
-    while spent < seconds:
-        env.load_state_dict(start)  # off the clock; unguided worlds would fly off to infinity
-        begun = time.perf_counter()
-        for _ in range(_STRETCH):
-            env.fly(action)
-        spent += time.perf_counter() - begun
-        count += _STRETCH
-    return count / spent

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,15 +12,13 @@ import torch
 
 from robo_ts.bench.env import EnvStepper
 from robo_ts.bench.formulas import run_formulas
-from robo_ts.bench.sim import Stepper, raw_stepper, sim_stepper, wait
+from robo_ts.bench.sim import raw_stepper, sim_stepper, steps_per_second
 from robo_ts.env import get_task, make_env
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.lineage import commit, hardware, versions
 from robo_ts.sim import EngineConfig
 
 WHAT = ("sim", "env")
-# Control steps between two looks at the clock.
-_STRETCH = 20
 
 
 def run_bench(
@@ -82,7 +79,7 @@ def run_bench(
         names = list(variants) if index % 2 else list(reversed(variants))
         for name in names:
             wanted = share if index else 0.2 * share
-            rate = num_envs * _steps_per_second(variants[name], wanted, env.device)
+            rate = num_envs * steps_per_second(variants[name], wanted, env.device)
             if index:  # the first round only warms up
                 measured[name].append(rate)
     formulas = run_formulas(task, seed, 0.5 * seconds) if "sim" in what else None
@@ -110,22 +107,6 @@ def run_bench(
     env.close()
     twin.close()
     return found
-
-
-def _steps_per_second(stepper: Stepper, seconds: float, device: torch.device) -> float:
-    step, rewind = stepper
-    spent, count = 0.0, 0
-    while spent < seconds:
-        rewind()  # off the clock; without it unguided worlds would fly off to infinity
-        step()
-        wait(device)
-        began = time.perf_counter()
-        for _ in range(_STRETCH):
-            step()
-        wait(device)
-        spent += time.perf_counter() - began
-        count += _STRETCH
-    return count / spent
 
 
 def _ratio(measured: dict[str, list[float]], name: str) -> float:

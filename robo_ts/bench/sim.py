@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from robo_ts.sim.warp import WarpSim
 
 # One control step of all worlds, and what puts the worlds back where they began.
-Stepper = tuple[Callable[[], None], Callable[[], None]]
+Stepper = tuple[Callable[[], object], Callable[[], None]]
+# Control steps between two looks at the clock.
+_STRETCH = 20
 
 
 def raw_stepper(sim: BatchSim, start: dict[str, Any], control: Tensor, substeps: int) -> Stepper:
@@ -46,6 +49,23 @@ def wait(device: torch.device) -> None:
     """Let a GPU finish, so that a clock read afterwards tells the truth."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+def steps_per_second(stepper: Stepper, seconds: float, device: torch.device) -> float:
+    """Control steps per second of all worlds, measured for ``seconds``."""
+    step, rewind = stepper
+    spent, count = 0.0, 0
+    while spent < seconds:
+        rewind()  # off the clock; without it unguided worlds would fly off to infinity
+        step()
+        wait(device)
+        began = time.perf_counter()
+        for _ in range(_STRETCH):
+            step()
+        wait(device)
+        spent += time.perf_counter() - began
+        count += _STRETCH
+    return count / spent
 
 
 def _raw_cpu(sim: CpuSim, start: dict[str, Any], control: Tensor, substeps: int) -> Stepper:

@@ -46,6 +46,10 @@ class DifferentiableEnv(Protocol):
         cost, ``(num_envs,)``; zero in worlds that have crashed."""
         ...
 
+    def running(self, worlds: Worlds) -> Tensor:
+        """Which worlds have not crashed, ``(num_envs,)`` bool."""
+        ...
+
     def last_cost(self, worlds: Worlds) -> Tensor:
         """What the worlds cost at a window's end, ``(num_envs,)``."""
         ...

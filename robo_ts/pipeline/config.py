@@ -63,14 +63,22 @@ class StudentConfig(PolicyConfig):
         kind: ``plain`` (it acts by itself) or ``adapter`` (it perceives for the frozen teacher,
             with adapters between that one's layers; a teacher without memory is needed).
         adapter: settings of the latter.
+        fold: whether the normaliser becomes part of the first layer once the student is trained.
     """
 
     kind: str = "plain"
+    fold: bool = False
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_one_of("student.kind", self.kind, KINDS)
+        if self.fold and (self.kind != "plain" or not self.encoder):
+            raise RoboTSError(
+                "a plain student with an encoder for student.fold=true",
+                f"student.kind={self.kind} with student.encoder={self.encoder}",
+                "set student.encoder, for example [16], or student.fold=false",
+            )
 
     def build(self, spec: ObservationSpec, teacher: Policy, num_actions: int) -> Policy:
         """An untrained student that reads ``spec``."""

@@ -28,6 +28,7 @@ from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.learning import Spent, learn
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.policies import Policy, PolicyBundle
+from robo_ts.policies.fold import fold_normalizer
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
@@ -236,7 +237,13 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
     env = env_maker(run, training=False)(1, 0)
     student = _untrained(run, env, teacher)
     env.close()
-    learner = WindowDistiller(worlds, student, config, teacher.requires_grad_(False))
+    learner = WindowDistiller(
+        worlds,
+        student,
+        config,
+        teacher.requires_grad_(False),
+        derive(run.config.seed, "minibatches", rank()),
+    )
     spent = learn(run, folder, "student", learner, config.iterations, _SHOWN)
     return learner.policy(), spent, learner.samples * world_size()
 
@@ -255,6 +262,8 @@ _TUNED = ("success", "reward", "kl")
 def _save_student(
     run: Run, folder: RunDir, policy: Policy, spent: Spent, samples: int
 ) -> dict[str, Any]:
+    if run.config.student.fold:
+        policy = fold_normalizer(policy)
     env = env_maker(run, training=False)(1, 0)
     bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
     env.close()
@@ -310,11 +319,22 @@ def load_fitting(run: Run, path: Path) -> PolicyBundle:
     Raises:
         BundleError: when it is missing, damaged or made for something else.
     """
-    bundle = PolicyBundle.load(path)
     env = env_maker(run, training=False)(1, 0)
-    bundle.check_fits(run.task, env.spec, env.num_actions)
+    try:
+        return load_for(env, run.task, path)
+    finally:
+        env.close()
+
+
+def load_for(env: TaskEnv, task: str, path: Path) -> PolicyBundle:
+    """A bundle that fits ``env``, an environment of ``task``, on its device.
+
+    Raises:
+        BundleError: when it is missing, damaged or made for something else.
+    """
+    bundle = PolicyBundle.load(path)
+    bundle.check_fits(task, env.spec, env.num_actions)
     bundle.policy.to(env.device)
-    env.close()
     return bundle
 
 

@@ -16,7 +16,7 @@ from robo_ts.evaluate.actors import OnnxActor
 from robo_ts.evaluate.trials import choose_trials, run_trials
 from robo_ts.export import load
 from robo_ts.lineage import commit, hardware, versions
-from robo_ts.policies import PolicyBundle
+from robo_ts.pipeline.stages import load_for
 from robo_ts.progress import Progress, set_threads
 from robo_ts.sim import EngineConfig
 
@@ -95,9 +95,7 @@ def _actor(path: Path, task: str, engine: EngineConfig) -> Actor:
             return OnnxActor(runtime, env.device)
         if (path / "student" / "bundle").is_dir():
             path = path / "student" / "bundle"
-        bundle = PolicyBundle.load(path)
-        bundle.check_fits(task, env.spec, env.num_actions)
-        return PolicyActor(bundle.policy.to(env.device))
+        return PolicyActor(load_for(env, task, path).policy)
     finally:
         env.close()
 

@@ -66,7 +66,8 @@ class AnalyticPolicyGradient(WindowLearner):
             worlds, hidden, cost = self._step(worlds, hidden, env.draw())
             total = cost if total is None else total + cost
         assert total is not None
-        return Flown((total / steps + env.last_cost(worlds)).mean(), worlds, hidden, seen)
+        cost = (total / steps + env.last_cost(worlds)).mean()
+        return Flown(cost, self._descend(cost), worlds, hidden, seen)
 
     def _observe_act_advance(
         self, worlds: Worlds, hidden: Hidden, chance: Tensor

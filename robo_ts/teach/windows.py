@@ -60,23 +60,25 @@ class WindowsConfig:
 
 
 class Flown(NamedTuple):
-    """A window.
+    """A window, learnt from.
 
     Attributes:
-        cost: what is minimised, with its graph.
+        cost: what was minimised, before the last update.
+        grad_norm: of that update, before clipping.
         worlds: at the end.
         hidden: the memory there, feature-first.
         seen: the policy's inputs in every step, if they were asked for.
     """
 
     cost: Tensor
+    grad_norm: float
     worlds: Worlds
     hidden: Hidden
     seen: list[Tensor]
 
 
 class WindowLearner(ABC):
-    """Improves a policy, recurrent or not: one update per window.
+    """Improves a policy, recurrent or not, window by window.
 
     Args:
         env: the worlds; they go on from window to window.
@@ -105,7 +107,7 @@ class WindowLearner(ABC):
         return self._policy
 
     def learn_one(self) -> dict[str, float]:
-        """One window and one update.
+        """One window and what can be learnt from it.
 
         A gradient that is not finite changes nothing; ``grad_norm`` then says so.
         """
@@ -115,17 +117,10 @@ class WindowLearner(ABC):
         steps = self._steps()
         gathering = self.iteration < self.config.normalizer_iterations
         gathering = gathering and isinstance(self._policy.normalizer, Normalizer)
-        cost, worlds, hidden, seen = self._fly(steps, gathering)
-        self.optimizer.zero_grad(set_to_none=True)
-        cost.backward()
-        average_gradients(self._policy.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(self._policy.parameters(), self.config.max_grad_norm)
-        size = float(norm)
-        if math.isfinite(size):
-            self.optimizer.step()
+        cost, size, worlds, hidden, seen = self._fly(steps, gathering)
         if seen:
             self._policy.normalizer.update(torch.stack(seen))  # type: ignore[operator]
-        over = self.env.next_window(tuple(part.detach() for part in worlds), steps)
+        over = self.env.next_window(worlds, steps)
         self.hidden = self._policy.reset_state(transposed(detached(hidden)), over)
         self.iteration += 1
         self.samples += steps * self.env.num_envs
@@ -133,7 +128,18 @@ class WindowLearner(ABC):
 
     @abstractmethod
     def _fly(self, steps: int, looking: bool) -> Flown:
-        """Fly a window of ``steps`` steps; with what the policy saw when ``looking``."""
+        """Fly a window of ``steps`` steps and learn; with what was seen when ``looking``."""
+
+    def _descend(self, cost: Tensor) -> float:
+        """One update; the gradient's norm."""
+        self.optimizer.zero_grad(set_to_none=True)
+        cost.backward()
+        average_gradients(self._policy.parameters())
+        norm = torch.nn.utils.clip_grad_norm_(self._policy.parameters(), self.config.max_grad_norm)
+        size = float(norm)
+        if math.isfinite(size):
+            self.optimizer.step()
+        return size
 
     def _rate(self) -> float:
         config = self.config

@@ -73,6 +73,13 @@ def test_a_round_without_any_label_is_refused() -> None:
         make(Nothing()).learn_one()
 
 
+def test_a_student_that_reads_what_no_robot_has_is_refused_unless_it_is_an_experiment() -> None:
+    knowing = ObservationGroup("target", (Term("position", 2, "m"),), False)
+    with pytest.raises(RoboTSError, match="one that reads target"):
+        make(student=student_of(knowing))
+    assert make(student=student_of(knowing), privileged_student=True).learn_one()
+
+
 def test_a_judge_that_gives_no_bools_is_refused() -> None:
     env = Chase(N)
     env.judge_plan = lambda actions: actions[:, 0]  # type: ignore[attr-defined]

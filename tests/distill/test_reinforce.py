@@ -249,6 +249,24 @@ def test_a_rounds_return_is_the_mean_of_the_episodes_that_ended_in_it() -> None:
         assert measured["return"] == pytest.approx(sum(returns) / N, rel=1e-4)
 
 
+def test_an_environment_may_use_one_buffer_for_the_rewards_of_all_steps() -> None:
+    plain, reusing = make(kl=Schedule(0.0)), make(kl=Schedule(0.0))
+    buffer = torch.zeros(N)
+    for learner, out in ((plain, None), (reusing, buffer)):
+        step = learner.env.step
+
+        def watched(
+            actions: Tensor, step: Any = step, out: Tensor | None = out
+        ) -> tuple[TensorDict, Tensor, Tensor, dict]:
+            obs, reward, dones, extras = step(actions)
+            del extras["time_outs"]  # what is added for them would make a copy
+            return obs, reward if out is None else out.copy_(reward), dones, extras
+
+        learner.env.step = watched  # type: ignore[method-assign]
+    assert plain.learn_one() == reusing.learn_one()
+    assert same(weights(plain.student), weights(reusing.student))
+
+
 # -- who sees what ---------------------------------------------------------------------------------
 
 

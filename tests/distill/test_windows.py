@@ -48,27 +48,44 @@ def distiller(seed: int = 0, **config: Any) -> WindowDistiller:
 
 
 def test_the_loss_falls() -> None:
-    one = distiller()
+    one = distiller(loss="mse")
     losses = [one.learn_one()["loss"] for _ in range(40)]
     assert sum(losses[-5:]) < 0.5 * sum(losses[:5])
 
 
-def test_its_gradient_is_that_of_the_plain_loop_over_what_was_seen() -> None:
-    one, plain = distiller(warmup_iterations=0), distiller(warmup_iterations=0)
-    flown = one._fly(8, looking=False)
-    flown.cost.backward()
+@pytest.mark.parametrize("loss", ["mse", "distance"])
+def test_its_gradient_is_that_of_the_plain_loop_over_what_was_seen(loss: str) -> None:
+    one = distiller(warmup_iterations=0, minibatches=1, loss=loss)
+    plain = distiller(warmup_iterations=0)
+    one.env.running = lambda worlds: torch.arange(N) != 3  # type: ignore[method-assign]
+    one._loss(one._gather(8), torch.arange(N)).backward()
     env, student, total = plain.env, plain.policy(), torch.zeros(())
     worlds, hidden = env.worlds, student.initial_state(N)
     for _ in range(8):
         obs = {name: value.t() for name, value in env.observation(worlds).items()}
         action, hidden = student(obs, hidden)
         label = plain.teacher(obs)[0].clamp(-1.0, 1.0)
-        total = total + (action - label).square().mean()
+        error = (action - label).square().mean(dim=1)[torch.arange(N) != 3]
+        total = total + (error.mean() if loss == "mse" else (error + 1e-6).sqrt().mean())
         worlds, _ = env.advance(worlds, action.detach().t(), env.draw())
     (total / 8).backward()
     for mine, theirs in zip(one.policy().parameters(), student.parameters(), strict=True):
         assert mine.grad is not None and theirs.grad is not None
         assert torch.allclose(mine.grad, theirs.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_a_window_is_learnt_from_in_as_many_updates_as_minibatches() -> None:
+    one = distiller(minibatches=3)
+    updates: list[int] = []
+    loss = one._loss
+    one._loss = lambda data, ids: (updates.extend(ids.tolist()), loss(data, ids))[1]  # type: ignore[method-assign]
+    before = [p.detach().clone() for p in one.policy().parameters()]
+    one.learn_one()
+    steps = {float(state["step"]) for state in one.optimizer.state.values()}
+    assert steps == {3.0} and sorted(updates) == list(range(N))
+    assert any(
+        not torch.equal(b, p) for b, p in zip(before, one.policy().parameters(), strict=True)
+    )
 
 
 def test_the_teacher_flies_first_and_the_student_afterwards() -> None:
@@ -112,6 +129,9 @@ def test_a_teacher_with_memory_is_refused() -> None:
     [
         (["windows.warmup_iterations=-1"], "windows.warmup_iterations"),
         (["windows.window=0"], "windows.window >= 1"),
+        (["windows.loss=l1"], "windows.loss"),
+        (["windows.minibatches=0"], "windows.minibatches >= 1"),
+        (["windows.minibatches=9", "windows.num_envs=8"], "at most windows.num_envs"),
         (["distiller=window"], "did you mean windows"),
         (["distiller=windows", "finetune=reward"], "finetune=none or finetune=apg"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from robo_ts.distributed import all_sum, rank, world_size
 from robo_ts.errors import RoboTSError
 from robo_ts.pipeline.config import compose_run
-from robo_ts.pipeline.pipeline import run_stage
+from robo_ts.pipeline.pipeline import run_pipeline, run_stage
 from robo_ts.pipeline.processes import together
 from robo_ts.policies import PolicyBundle
 
@@ -72,6 +73,28 @@ def test_a_teacher_of_two_processes_is_saved_once_and_learns_from_both(tmp_path:
         made[count] = PolicyBundle.load(tmp_path / str(count) / "teacher" / "bundle").digest()
         assert result["samples"] == count * 8 * 4 * 4
     assert made[1] != made[2]
+
+
+@pytest.mark.slow
+def test_the_whole_line_runs_through_formulas_and_ends_in_a_checked_file(tmp_path: Path) -> None:
+    words = small(
+        tmp_path,
+        "windows.num_envs=8",
+        "windows.iterations=4",
+        "windows.window=4",
+        "windows.warmup_iterations=1",
+        "tune.num_envs=8",
+        "tune.iterations=3",
+        "tune.window=4",
+        "tune.first_window=4",
+        "evaluate.episodes=8",
+        "evaluate.ablation_episodes=4",
+        "evaluate.trials=[]",
+    )
+    run_pipeline(compose_run(words))
+    assert (tmp_path / "export" / "policy.onnx").is_file()
+    done = json.loads((tmp_path / "student" / "done.json").read_text())
+    assert done["samples"] == 2 * 8 * 4 * (4 + 3)
 
 
 def test_no_processes_are_refused() -> None:

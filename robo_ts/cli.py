@@ -125,7 +125,12 @@ def _what_to_type(parser: argparse.ArgumentParser, verb: str = "") -> int:
     if not verb:
         parser.print_help(sys.stderr)
         return 2
-    text = {**_COMMANDS, **commands.TEXTS, "bench": "measure", "trials": "compare policies"}[verb]
+    text = {
+        **_COMMANDS,
+        **commands.TEXTS,
+        "bench": "measure",
+        "trials": "compare policies",
+    }[verb]
     print(f"robo-ts {verb}: {text}. Type for example:", file=sys.stderr)
     for line in _EXAMPLES[verb]:
         print(f"  {line}", file=sys.stderr)

@@ -70,7 +70,8 @@ def test_manifest_says_where_results_come_from(smoke_run: Path):
 
 def test_report_is_one_self_contained_page(smoke_run: Path):
     page = (smoke_run / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == 2
+    # Intervals, curves, errors by action, bins, memory.
+    assert page.count("data:image/png;base64,") == 5
     assert "http://" not in page
     assert "https://" not in page
 

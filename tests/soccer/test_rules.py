@@ -7,6 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from robo_ts.env.base import Step
+from robo_ts.envs.soccer import Soccer
 from robo_ts.envs.soccer.config import StartConfig
 from robo_ts.envs.soccer.pitch import BALL_RADIUS, HALF_LENGTH, HALF_WIDTH, RAMP_WIDTH
 from robo_ts.envs.soccer.referee import ruling, thrown_in
@@ -16,15 +18,27 @@ from tests.soccer.conftest import MakeSoccer, still
 Put = Callable[..., None]
 
 
+def fly(
+    env: Soccer,
+    action: torch.Tensor,
+    most: int,
+    until: Callable[[Step], bool] = lambda step: bool(step.done.any()),
+) -> Step:
+    """Up to ``most`` steps of one action; the last one."""
+    step = env.step(action)
+    for _ in range(most - 1):
+        if until(step):
+            break
+        step = env.step(action)
+    return step
+
+
 def test_a_ball_rolled_into_the_goal_scores_and_ends_the_episode(
     make_soccer: MakeSoccer, put: Put
 ) -> None:
     env = make_soccer(opponents=["still"])
     put(env, (2.0, 0.1), (1.5, 0.0), {0: (-1.0, 0.0, 0.0), 1: (1.0, 1.5, 0.0)})
-    for _ in range(20):
-        step = env.step(still(env))
-        if bool(step.terminated.any()):
-            break
+    step = fly(env, still(env), 20)
     assert step.terminated.all() and not step.truncated.any()
     episode = step.info["episode"]
     assert episode["success"].all() and (episode["points"] == 1.0).all()
@@ -57,7 +71,7 @@ def test_after_a_goal_that_ends_nothing_there_is_a_kick_off(
 ) -> None:
     env = make_soccer(opponents=["still"], end_on_goal=False, episode_s=5.0)
     put(env, (2.4, 0.0), (2.0, 0.0), {0: (-1.0, 0.0, 0.0), 1: (1.0, 1.5, 0.0)})
-    goals, done = 0.0, False
+    goals, done, step = 0.0, False, None
     while not done:
         step = env.step(still(env))
         done = bool(step.done.any())
@@ -68,7 +82,7 @@ def test_after_a_goal_that_ends_nothing_there_is_a_kick_off(
             assert (field.players.position[:, 0, 0] < 0.0).all()
             assert (field.players.position[:, 1, 0] > 0.0).all()
             assert env.sim.read("qvel").abs().max() == 0.0
-    assert goals == 1.0 and step.truncated.all()
+    assert goals == 1.0 and step is not None and step.truncated.all()
     assert step.info["episode"]["success"].all()
     assert (step.info["episode"]["time_to_goal_s"] == 5.0).all()  # the time the result stood
 
@@ -78,10 +92,7 @@ def test_a_ball_that_leaves_the_pitch_is_thrown_in_and_costs(
 ) -> None:
     env = make_soccer(opponents=[], reward={"facing": 0.0, "approach": 0.0, "advance": 0.0})
     put(env, (0.5, 1.9), (0.0, 4.0), {0: (-1.0, 0.0, 0.0)})
-    for _ in range(40):
-        step = env.step(still(env))
-        if bool((env.evaluate()["out_of_play"] > 0).all()):
-            break
+    step = fly(env, still(env), 40, lambda _: bool((env.evaluate()["out_of_play"] > 0).all()))
     assert (env.evaluate()["out_of_play"] == 1.0).all()
     assert step.reward.tolist() == pytest.approx([-0.2] * 4)
     ball = env.field.ball
@@ -130,8 +141,7 @@ def test_the_first_touch_is_timed(make_soccer: MakeSoccer, put: Put) -> None:
 
 def test_time_runs_out_as_a_tie(make_soccer: MakeSoccer) -> None:
     env = make_soccer(opponents=["still"], episode_s=1.0)
-    for _ in range(20):
-        step = env.step(still(env))
+    step = fly(env, still(env), 20)
     assert step.truncated.all()
     assert (step.info["episode"]["points"] == 0.5).all()
     assert [env.failure_names[i] for i in step.info["episode"]["failure"]] == ["too late"] * 4
@@ -141,10 +151,7 @@ def test_a_humanoid_that_falls_ends_its_episode_and_earns_nothing(make_soccer: M
     env = make_soccer(num_envs=2, walker="op3", opponents=[])
     action = still(env)
     action[:, [10, 16]] = torch.tensor([1.0, -1.0])  # both hips swing
-    for _ in range(80):
-        step = env.step(action)
-        if bool(step.terminated.any()):
-            break
+    step = fly(env, action, 80)
     assert step.terminated.any()
     row = int(torch.nonzero(step.terminated).flatten()[0])
     place = step.info["final_ids"].tolist().index(row)

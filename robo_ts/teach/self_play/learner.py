@@ -13,6 +13,7 @@ from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
 from robo_ts.seeds import derive
 from robo_ts.teach.config import PPOConfig
+from robo_ts.teach.curriculum import VariantCurriculum
 from robo_ts.teach.ppo import PPOTeacher
 from robo_ts.teach.self_play.config import SelfPlayConfig
 from robo_ts.teach.self_play.pool import SnapshotPool
@@ -53,6 +54,11 @@ class SelfPlay:
         self.ppo = PPOTeacher(env, obs_groups, config, seed)
         self.pool = SnapshotPool(self_play, self._untrained(seed))
         self._seat()
+
+    @property
+    def curriculum(self) -> VariantCurriculum | None:
+        """That of the worlds' variants, if they have any."""
+        return self.ppo.curriculum
 
     @property
     def iteration(self) -> int:

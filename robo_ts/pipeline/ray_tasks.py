@@ -13,6 +13,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,7 @@ def _cluster(config: RayConfig) -> Iterator[Any]:
     """The module ``ray``, connected."""
     before = dict(os.environ)
     if not config.address:
-        os.environ.update(_LOCAL, RAY_AUTH_TOKEN=secrets.token_hex(32))
+        os.environ.update(_LOCAL, RAY_AUTH_TOKEN=_token())
     try:
         ray = _ray()
         own = not ray.is_initialized()
@@ -115,6 +116,12 @@ def _cluster(config: RayConfig) -> Iterator[Any]:
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+@lru_cache
+def _token() -> str:
+    """One for all clusters of this process: Ray reads it once."""
+    return secrets.token_hex(32)
 
 
 def _ray() -> Any:
@@ -139,6 +146,10 @@ def _connect(ray: Any, config: RayConfig) -> None:
                 "start one ('ray start --head'), or leave ray.address out to use this machine",
             ) from error
         return
+    # Ray reads these settings when it is imported, and never again.
+    constants = importlib.import_module("ray._private.ray_constants")
+    if getattr(constants, "ENABLE_RAY_CLUSTER", False):
+        raise _outward("one that was set up otherwise, because ray was imported before")
     ray.init(
         address="local",
         num_cpus=available_cores(),
@@ -149,11 +160,15 @@ def _connect(ray: Any, config: RayConfig) -> None:
     at = ray.util.get_node_ip_address()
     if not at.startswith("127.") and at != "::1":
         ray.shutdown()
-        raise RoboTSError(
-            "a local Ray cluster that listens on the loopback interface",
-            f"one at {at}, because Ray was imported before",
-            "import ray later, or set RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER=0 before",
-        )
+        raise _outward(f"one at {at}")
+
+
+def _outward(got: str) -> RoboTSError:
+    return RoboTSError(
+        "a local Ray cluster that listens on the loopback interface only",
+        got,
+        "import ray later or not at all, or connect to a cluster of your own: ray.address=auto",
+    )
 
 
 # -- finished shares -------------------------------------------------------------------------------

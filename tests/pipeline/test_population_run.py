@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+import types
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +193,7 @@ def test_who_launches_is_no_part_of_what_a_run_is(tmp_path: Path) -> None:
 def test_ray_is_asked_for_by_name_where_it_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RoboTSError, match=r"robo_ts\[ray\]"):
         run_stage(compose_run(words(tmp_path, "launcher=ray")), "teach")
 
@@ -238,3 +241,18 @@ def test_a_damaged_share_is_named(tmp_path: Path) -> None:
     (place / "0-1.safetensors").write_bytes(b"nothing")
     with pytest.raises(RoboTSError, match=r"0-1\.safetensors"):
         ray_tasks._finished(place)
+
+
+def test_a_ray_that_would_listen_outwards_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray, private, constants = (types.ModuleType(f"ray{name}") for name in ("", "_", "constants"))
+    constants.ENABLE_RAY_CLUSTER = True  # type: ignore[attr-defined]
+    ray.is_initialized = lambda: False  # type: ignore[attr-defined]
+    names = ("ray", "ray._private", "ray._private.ray_constants")
+    for name, module in zip(names, (ray, private, constants), strict=True):
+        monkeypatch.setitem(sys.modules, name, module)
+    before = dict(os.environ)
+    with pytest.raises(RoboTSError, match="loopback interface only"):
+        run_stage(compose_run(words(tmp_path, "launcher=ray")), "teach")
+    assert dict(os.environ) == before

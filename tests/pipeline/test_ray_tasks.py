@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ from robo_ts.pipeline.pipeline import run_stage
 from robo_ts.policies import PolicyBundle
 from tests.pipeline.small_population import same, words
 
-pytest.importorskip("ray")
-pytestmark = pytest.mark.slow
+# Not imported here: Ray reads its settings when it is.
+there = importlib.util.find_spec("ray") is not None
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not there, reason="ray is not installed")]
 
 
 @pytest.fixture(scope="module")

@@ -71,8 +71,8 @@ class Chaser(Memoryless):
 
     def act(self, obs: Mapping[str, Tensor], seats: Tensor) -> Tensor:
         view = obs["privileged"]
-        ball = view[:, self.slices["ball"]][:, :2]
-        goal = view[:, self.slices["attacked_goal"]]
+        ball = view[:, self.slices["true_ball"]][:, :2]
+        goal = view[:, self.slices["true_attacked_goal"]]
         way = goal - ball
         way = way / distance(way).clamp_min(1e-6)[:, None]
         aside = torch.stack([-way[:, 1], way[:, 0]], dim=-1)
@@ -101,8 +101,8 @@ class Goalkeeper(Memoryless):
 
     def act(self, obs: Mapping[str, Tensor], seats: Tensor) -> Tensor:
         view = obs["privileged"]
-        ball = view[:, self.slices["ball"]][:, :2]
-        goal = view[:, self.slices["own_goal"]]
+        ball = view[:, self.slices["true_ball"]][:, :2]
+        goal = view[:, self.slices["true_own_goal"]]
         way = ball - goal
         way = way / distance(way).clamp_min(1e-6)[:, None]
         return _drive(goal + 0.5 * way, ball, ball, ball[:, 0] > 0.0)
@@ -144,7 +144,7 @@ class Defender(Memoryless):
 
     def act(self, obs: Mapping[str, Tensor], seats: Tensor) -> Tensor:
         view = obs["privileged"]
-        ball = view[:, self.slices["ball"]][:, :2]
+        ball = view[:, self.slices["true_ball"]][:, :2]
         goals = (view[:, self.slices[name]] for name in ("own_goal", "attacked_goal"))
         to_own, to_other = (distance(ball - goal) for goal in goals)
         near = (to_own < to_other)[:, None]

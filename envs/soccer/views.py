@@ -6,6 +6,7 @@ relative to the player, or in the frame of its team, so both see the same in the
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -56,26 +57,28 @@ def proprioception_group(walker: Walker) -> ObservationGroup:
 def privileged_group(walker: Walker) -> ObservationGroup:
     """The whole field, exact."""
     other = ("teammate", *(f"opponent_{i}" for i in range(MAX_TEAM)))
+    terms = (
+        *proprioception_group(walker).terms,
+        Term("ball", 3, "m", "body"),
+        Term("ball_velocity", 3, "m/s", "body"),
+        Term("attacked_goal", 2, "m", "body"),
+        Term("own_goal", 2, "m", "body"),
+        Term("position", 2, "m", "team"),
+        Term("heading", 2, "1", "team"),
+        *(
+            term
+            for name in other
+            for term in (
+                Term(f"{name}_present", 1),
+                Term(f"{name}_position", 2, "m", "body"),
+                Term(f"{name}_velocity", 2, "m/s", "body"),
+            )
+        ),
+    )
+    # No sensor's term has the name of one that only a simulator knows.
     return ObservationGroup(
         "privileged",
-        (
-            *proprioception_group(walker).terms,
-            Term("ball", 3, "m", "body"),
-            Term("ball_velocity", 3, "m/s", "body"),
-            Term("attacked_goal", 2, "m", "body"),
-            Term("own_goal", 2, "m", "body"),
-            Term("position", 2, "m", "team"),
-            Term("heading", 2, "1", "team"),
-            *(
-                term
-                for name in other
-                for term in (
-                    Term(f"{name}_present", 1),
-                    Term(f"{name}_position", 2, "m", "body"),
-                    Term(f"{name}_velocity", 2, "m/s", "body"),
-                )
-            ),
-        ),
+        tuple(replace(term, name=f"true_{term.name}") for term in terms),
         deployable=False,
     )
 

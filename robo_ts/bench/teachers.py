@@ -179,8 +179,9 @@ def _tuned(run: Run, folder: RunDir, policy: Policy, episodes: int) -> dict[str,
     return {**found, "seconds": spent.seconds, "samples": learner.samples}
 
 
-def _measured(run: Run, policy: Policy, name: str, episodes: int) -> dict[str, float]:
-    """A student in trial ``hold``; the same worlds for every arm and seed."""
+def _measured(run: Run, policy: Policy, name: str, episodes: int) -> dict[str, float | None]:
+    """A student in trial ``hold``, the same worlds for every arm and seed; None for what is
+    undefined where no drone survived."""
     kept = run.run_dir / f"{name}.json"
     if kept.is_file():
         return read_json(kept)
@@ -200,19 +201,23 @@ def _measured(run: Run, policy: Policy, name: str, episodes: int) -> dict[str, f
         "return": report["return"]["mean"],
     }
     write_json(kept, found)
-    return found
+    return read_json(kept)  # a resumed comparison says the same as the first
 
 
-def _summed(rows: Sequence[Mapping[str, Mapping[str, float]]]) -> dict[str, dict[str, Any]]:
+def _summed(rows: Sequence[Mapping[str, Mapping[str, float | None]]]) -> dict[str, dict[str, Any]]:
     """Per stage and figure: the interquartile mean over the seeds and its interval."""
     return {
         stage: {
             name: {"iqm": iqm(values), "ci95": list(bootstrap_interval(values, draws=500))}
             for name in figures
-            for values in [[row[stage][name] for row in rows]]
+            for values in [[_number(row[stage][name]) for row in rows]]
         }
         for stage, figures in rows[0].items()
     }
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
 
 
 def show(figures: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,16 @@ def test_every_teacher_is_compared_at_one_budget(
     names = ["population", "none"]
     again = teachers.compare([3], 32, 2, tmp_path, TINY, episodes=4, names=names)
     for name in names:
-        assert again["arms"][name]["seeds"] == found["arms"][name]["seeds"]
+        now, before = (timeless(one["arms"][name]["seeds"]) for one in (again, found))
+        assert now == before
+
+
+def timeless(rows: list[dict[str, dict[str, Any]]]) -> list[dict[str, dict[str, Any]]]:
+    """Without the seconds: opening a finished stage again takes some."""
+    return [
+        {stage: {k: v for k, v in one.items() if k != "seconds"} for stage, one in row.items()}
+        for row in rows
+    ]
 
 
 def test_stages_are_sized_by_their_control_steps(tmp_path: Path) -> None:
@@ -72,7 +82,7 @@ def test_stages_are_sized_by_their_control_steps(tmp_path: Path) -> None:
                 continue
             config = teachers._composed(words, tmp_path, 10_000_000, 30_000_000).config
             assert config.apg.iterations == round(1e7 / (512 * 60))
-            assert config.tune.iterations == round(3e7 / (512 * 125))
+            assert config.tune.iterations == round(3e7 / (config.tune.num_envs * 125))
             assert config.windows.iterations == round(1e7 / (512 * 100))
             steps = config.teacher.num_envs * config.teacher.steps_per_iteration
             assert config.teacher.iterations == round(1e7 / steps)

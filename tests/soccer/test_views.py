@@ -60,15 +60,15 @@ def test_a_view_says_where_things_are(make_soccer: MakeSoccer, put: Put) -> None
     put(env, (0.5, 1.0), (-0.4, 0.0), {0: (0.0, 0.0, math.pi / 2), 1: (0.0, 2.0, 0.0)})
     group, view = env.spec["privileged"], env.observe()["privileged"][0]
     parts = {name: view[where].tolist() for name, where in group.slices().items()}
-    assert parts["ball"] == pytest.approx([1.0, -0.5, 0.07], abs=1e-5)
-    assert parts["ball_velocity"] == pytest.approx([0.0, 0.4, 0.0], abs=1e-5)
-    assert parts["attacked_goal"] == pytest.approx([0.0, -2.5], abs=1e-5)
-    assert parts["own_goal"] == pytest.approx([0.0, 2.5], abs=1e-5)
-    assert parts["heading"] == pytest.approx([0.0, 1.0], abs=1e-5)
-    assert parts["teammate_present"] == [0.0] and parts["teammate_position"] == [0.0, 0.0]
-    assert parts["opponent_0_present"] == [1.0]
-    assert parts["opponent_0_position"] == pytest.approx([2.0, 0.0], abs=1e-5)
-    assert parts["opponent_1_present"] == [0.0]
+    assert parts["true_ball"] == pytest.approx([1.0, -0.5, 0.07], abs=1e-5)
+    assert parts["true_ball_velocity"] == pytest.approx([0.0, 0.4, 0.0], abs=1e-5)
+    assert parts["true_attacked_goal"] == pytest.approx([0.0, -2.5], abs=1e-5)
+    assert parts["true_own_goal"] == pytest.approx([0.0, 2.5], abs=1e-5)
+    assert parts["true_heading"] == pytest.approx([0.0, 1.0], abs=1e-5)
+    assert parts["true_teammate_present"] == [0.0] and parts["true_teammate_position"] == [0.0, 0.0]
+    assert parts["true_opponent_0_present"] == [1.0]
+    assert parts["true_opponent_0_position"] == pytest.approx([2.0, 0.0], abs=1e-5)
+    assert parts["true_opponent_1_present"] == [0.0]
 
 
 def test_opponents_are_ordered_by_distance(make_soccer: MakeSoccer, put: Put) -> None:
@@ -83,9 +83,9 @@ def test_opponents_are_ordered_by_distance(make_soccer: MakeSoccer, put: Put) ->
         put(env, (0.0, 1.0), player=place)
         where = env.spec["privileged"].slices()
         view = env.observe()["privileged"][0]
-        assert view[where["opponent_0_position"]].tolist() == pytest.approx([1.0, 0.0])
-        assert view[where["opponent_1_position"]].tolist() == pytest.approx([2.0, 0.0])
-        assert view[where["teammate_position"]].tolist() == pytest.approx([-1.0, 0.0])
+        assert view[where["true_opponent_0_position"]].tolist() == pytest.approx([1.0, 0.0])
+        assert view[where["true_opponent_1_position"]].tolist() == pytest.approx([2.0, 0.0])
+        assert view[where["true_teammate_position"]].tolist() == pytest.approx([-1.0, 0.0])
 
 
 def ball_in_view(env: Soccer) -> bool:

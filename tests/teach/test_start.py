@@ -58,7 +58,7 @@ def test_it_acts_as_the_earlier_policy_and_ignores_opponents_at_first(
     unmoved = obs["privileged"].clone()
     where = env.spec["privileged"].slices()
     for name, part in where.items():
-        if name.startswith(("opponent", "teammate")):
+        if name.startswith(("true_opponent", "true_teammate")):
             unmoved[:, part] = 0.0
     wanted, _ = earlier({"privileged": unmoved})
     action, _ = fresh(obs)
@@ -77,7 +77,7 @@ def test_a_player_ignores_what_never_varied_in_its_training(
     obs = {"privileged": env.observe()["privileged"].clone()}
     unmoved = obs["privileged"].clone()
     for name, part in env.spec["privileged"].slices().items():
-        if name.startswith(("opponent", "teammate")):
+        if name.startswith(("true_opponent", "true_teammate")):
             unmoved[:, part] = 0.0
     seats = torch.arange(8)
     wanted, _ = policy.act({"privileged": unmoved})

@@ -56,6 +56,11 @@ def open_session(words: Sequence[str], options: ViewOptions, open_run: OpenRun |
             raise RoboTSError("a NaN dump alone", " ".join(words), "give one word")
         return Replay(paths[0])
     offer = open_sources(words, open_run)
+    if not offer.players:
+        print(
+            f"no trained policies of {offer.task} in artifacts/: what needs no training acts; "
+            "give a bundle, an ONNX file or a run to see others"
+        )
     session = Session(offer, options.num_envs, options.seed, options.policy, options.beside)
     if options.condition:
         session.set_condition(options.condition)
@@ -156,6 +161,12 @@ def run_video(words: Sequence[str], options: VideoOptions, open_run: OpenRun | N
     if options.out is not None:
         check_writable(options.out)
     session = open_session(words, options, open_run)
+    if not session.can_record:
+        raise RoboTSError(
+            "a task, a bundle, an ONNX file or a run for a video",
+            f"the NaN dump {words[0]}",
+            f"look at it with: robo-ts view {words[0]}",
+        )
     path = options.out or options.clips / f"{session.task_name}.mp4"
     if options.world is not None:
         session.select(options.world)

@@ -7,10 +7,13 @@ import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robo_ts.errors import RoboTSError
-from robo_ts.view.sources import OpenRun, is_dump, open_sources
+
+# What shows worlds imports torch and MuJoCo; the page answers before that.
+if TYPE_CHECKING:
+    from robo_ts.view.sources import OpenRun
 
 
 @dataclass
@@ -48,6 +51,7 @@ def open_session(words: Sequence[str], options: ViewOptions, open_run: OpenRun |
 
     from robo_ts.view.replay import Replay
     from robo_ts.view.session import Session
+    from robo_ts.view.sources import is_dump, open_sources
 
     torch.set_num_threads(1)  # small networks; the other cores draw and serve
     paths = [Path(word) for word in words]

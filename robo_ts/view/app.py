@@ -7,10 +7,13 @@ import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from robo_ts.errors import RoboTSError
-from robo_ts.view.sources import OpenRun, is_dump, open_sources
+
+# What shows worlds imports torch and MuJoCo; the page answers before that.
+if TYPE_CHECKING:
+    from robo_ts.view.sources import OpenRun
 
 
 @dataclass
@@ -48,6 +51,7 @@ def open_session(words: Sequence[str], options: ViewOptions, open_run: OpenRun |
 
     from robo_ts.view.replay import Replay
     from robo_ts.view.session import Session
+    from robo_ts.view.sources import is_dump, open_sources
 
     torch.set_num_threads(1)  # small networks; the other cores draw and serve
     paths = [Path(word) for word in words]
@@ -56,6 +60,11 @@ def open_session(words: Sequence[str], options: ViewOptions, open_run: OpenRun |
             raise RoboTSError("a NaN dump alone", " ".join(words), "give one word")
         return Replay(paths[0])
     offer = open_sources(words, open_run)
+    if not offer.players:
+        print(
+            f"no trained policies of {offer.task} in artifacts/: what needs no training acts; "
+            "give a bundle, an ONNX file or a run to see others"
+        )
     session = Session(offer, options.num_envs, options.seed, options.policy, options.beside)
     if options.condition:
         session.set_condition(options.condition)
@@ -156,6 +165,12 @@ def run_video(words: Sequence[str], options: VideoOptions, open_run: OpenRun | N
     if options.out is not None:
         check_writable(options.out)
     session = open_session(words, options, open_run)
+    if not session.can_record:
+        raise RoboTSError(
+            "a task, a bundle, an ONNX file or a run for a video",
+            f"the NaN dump {words[0]}",
+            f"look at it with: robo-ts view {words[0]}",
+        )
     path = options.out or options.clips / f"{session.task_name}.mp4"
     if options.world is not None:
         session.select(options.world)

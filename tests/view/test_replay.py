@@ -7,7 +7,7 @@ import pytest
 
 from robo_ts.errors import RoboTSError, SimulationDiverged
 from robo_ts.sim import EngineConfig, NanGuardConfig
-from robo_ts.view.app import ViewOptions, open_session
+from robo_ts.view.app import VideoOptions, ViewOptions, open_session, run_video
 from robo_ts.view.replay import Replay
 from robo_ts.view.session import Session
 from robo_ts.view.snapshot import FAILED, RUNNING
@@ -54,6 +54,11 @@ def test_nothing_can_be_pushed_or_chosen_in_a_replay(dump: Path):
     assert (replay.choices(), replay.bodies(), replay.sliders()) == ([], [], [])
     with pytest.raises(RoboTSError):
         replay.push([1.0, 0.0, 0.0])
+
+
+def test_a_video_of_a_dump_is_refused_with_what_to_do_instead(dump: Path):
+    with pytest.raises(RoboTSError, match="robo-ts view"):
+        run_video([str(dump)], VideoOptions())
 
 
 def test_a_damaged_dump_is_named(dump: Path):

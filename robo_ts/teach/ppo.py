@@ -82,7 +82,7 @@ class PPOTeacher:
                     success = extras["episode"]["success"]
                     self._successes.append((float(success.sum()), success.numel()))
             algorithm.compute_returns(self.obs)
-        losses = algorithm.update()
+        losses = self._update()
         self.iteration += 1
         if not all(map(_is_finite, losses.values())):
             raise RoboTSError(
@@ -155,6 +155,19 @@ class PPOTeacher:
         bundle = PolicyBundle.load(self.config.start_from)
         bundle.check_fits(self.env.name, self.env.spec, self.env.num_actions)
         return bundle.policy
+
+    def _update(self) -> dict[str, float]:
+        """PPO's update; while the critic warms up, the actor stays as it is."""
+        algorithm = self.algorithm
+        if self.iteration >= self.config.critic_warmup:
+            return algorithm.update()
+        actor = algorithm.get_policy()
+        before = copy.deepcopy(actor.state_dict())
+        losses = algorithm.update()
+        actor.load_state_dict(before)
+        for parameter in actor.parameters():
+            algorithm.optimizer.state.pop(parameter, None)
+        return losses
 
     def _proxy(self, obs_groups: dict[str, list[str]], seed: int) -> ProxyStudent:
         if not obs_groups.get("student"):

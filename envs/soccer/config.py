@@ -28,7 +28,8 @@ class StartConfig:
 
     Attributes:
         kickoff: ball in the middle, every player in its own half, looking at the ball.
-        set_piece: ball anywhere; the first player of the home team near it, turned anyhow.
+        set_piece: ball anywhere in the attacked half; the first player of the home team near it,
+            turned anyhow.
         anywhere: ball and players anywhere, turned anyhow.
         nearest: of the set piece's player to the ball, m.
         farthest: of the same, m.

@@ -37,7 +37,9 @@ def _match(name: str, players: int) -> Trial:
 def trials() -> dict[str, Trial]:
     """All of them, by name."""
     return {
-        "score": _alone("score within 10 s, starting up to 2 m from the ball", 10.0, set_piece=1.0),
+        "score": _alone(
+            "score within 10 s; ball in the attacked half, up to 2 m away", 10.0, set_piece=1.0
+        ),
         "anywhere": _alone("score within 10 s, starting anywhere", 10.0, anywhere=1.0),
         "anywhere_20s": _alone("score within 20 s, starting anywhere", 20.0, anywhere=1.0),
         **{f"{name}_{n}v{n}": _match(name, n) for n in (1, 2) for name in SCRIPTED},

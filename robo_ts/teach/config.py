@@ -36,6 +36,8 @@ class PPOConfig:
         activation: of both.
         base_term: ``group.term`` of an action the actor starts from; empty for none.
         start_from: folder of a bundle whose network the actor starts from; empty for none.
+        critic_warmup: first rounds in which only the critic learns; an actor that starts from a
+            good one is spoilt by a critic that knows nothing.
         informed: the penalty on what a student could not imitate; off unless it has a weight.
         curriculum: over the task's variants, where it has some.
     """
@@ -59,11 +61,12 @@ class PPOConfig:
     activation: str = "elu"
     base_term: str = ""
     start_from: str = ""
+    critic_warmup: int = 0
     informed: InformedConfig = field(default_factory=InformedConfig)
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "teacher", ("entropy", "value_loss"))
+        check_not_negative(self, "teacher", ("entropy", "value_loss", "critic_warmup"))
         check_positive(self, "teacher", ("max_grad_norm",))
         for name in ("actor", "critic"):
             widths = getattr(self, name)

@@ -86,7 +86,7 @@ class PPOTeacher:
                     if self.curriculum is not None:
                         self.curriculum.add(extras["episode"]["variant"], success)
             algorithm.compute_returns(self.obs)
-        losses = algorithm.update()
+        losses = self._update()
         self.iteration += 1
         if not all(map(_is_finite, losses.values())):
             raise RoboTSError(
@@ -177,6 +177,19 @@ class PPOTeacher:
         if config.kind != "none":
             self.env.reset()  # what was drawn before may not be in the first stage
         return found
+
+    def _update(self) -> dict[str, float]:
+        """PPO's update; while the critic warms up, the actor stays as it is."""
+        algorithm = self.algorithm
+        if self.iteration >= self.config.critic_warmup:
+            return algorithm.update()
+        actor = algorithm.get_policy()
+        before = copy.deepcopy(actor.state_dict())
+        losses = algorithm.update()
+        actor.load_state_dict(before)
+        for parameter in actor.parameters():
+            algorithm.optimizer.state.pop(parameter, None)
+        return losses
 
     def _proxy(self, obs_groups: dict[str, list[str]], seed: int) -> ProxyStudent:
         if not obs_groups.get("student"):

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from robo_ts.env import make_env
+from robo_ts.env.base import Step
 from robo_ts.envs.soccer import Soccer, SoccerConfig
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.sim import EngineConfig
@@ -59,6 +60,21 @@ def put() -> Callable[..., None]:
         env._to_ball, env._to_goal = env._distances(env.field)
 
     return place
+
+
+def until(env: Soccer, action: Tensor, steps: int, stop: Callable[[Step], bool]) -> Step:
+    """The first of at most ``steps`` steps in which ``stop`` holds, or the last."""
+    step = env.step(action)
+    for _ in range(steps - 1):
+        if stop(step):
+            break
+        step = env.step(action)
+    return step
+
+
+def ended(step: Step) -> bool:
+    """Whether an episode ended."""
+    return bool(step.done.any())
 
 
 def still(env: Soccer) -> Tensor:

@@ -87,6 +87,30 @@ def test_a_player_ignores_what_never_varied_in_its_training(
     env.close()
 
 
+def test_only_the_critic_learns_while_it_warms_up(engine: EngineConfig, alone: Path) -> None:
+    env = soccer(engine, ["still"])
+    config = settings(str(alone))
+    config.critic_warmup = 2
+    learner = PPOTeacher(env, GROUPS, config)
+    names = [name for name, _ in learner.algorithm.get_policy().named_parameters()]
+
+    def actor() -> dict[str, torch.Tensor]:
+        weights = learner.algorithm.get_policy().state_dict()
+        return {name: weights[name].clone() for name in names}
+
+    def critic() -> torch.Tensor:
+        return learner.algorithm.save()["critic_state_dict"]["mlp.0.weight"].clone()
+
+    first, known = actor(), critic()
+    for _ in range(2):
+        learner.learn_one()
+    assert all(torch.equal(first[name], value) for name, value in actor().items())
+    assert not torch.equal(known, critic())
+    learner.learn_one()
+    assert any(not torch.equal(first[name], value) for name, value in actor().items())
+    env.close()
+
+
 def test_what_does_not_fit_is_refused(engine: EngineConfig, alone: Path, tmp_path: Path) -> None:
     env = soccer(engine, [])
     with pytest.raises(RoboTSError, match="layers"):

@@ -32,8 +32,8 @@ class Box(Walker):
     actions: ClassVar[tuple[str, ...]] = ("forward", "left", "turn", "kick", "head_pan")
     meaning: ClassVar[str] = (
         f"velocity in the body frame as a share of {WALK} m/s (both together at most that), yaw "
-        f"rate as a share of {TURN} rad/s, kicker out where positive, head angle as a share of "
-        f"{PAN} rad"
+        f"rate as a share of {TURN} rad/s, how far the kicker shoots out where positive, head "
+        f"angle as a share of {PAN} rad"
     )
     terms: ClassVar[tuple[Term, ...]] = (
         Term("velocity", 2, "m/s", "body"),
@@ -61,7 +61,9 @@ class Box(Walker):
                 slow * (cos * forward - sin * left),
                 slow * (sin * forward + cos * left),
                 TURN * turn,
-                STROKE * (kick > 0.0),
+                # In proportion: a threshold would be crossed by exploration noise alone, and the
+                # mean of a policy never learn to kick.
+                STROKE * kick.clamp_min(0.0),
                 PAN * pan,
             ],
             dim=-1,

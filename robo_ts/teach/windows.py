@@ -10,10 +10,11 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from robo_ts.checks import check_at_least_one, check_not_negative, check_positive
+from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of, check_positive
 from robo_ts.distributed import average_gradients, copy_from_first
 from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.errors import RoboTSError
+from robo_ts.optimizers import OPTIMIZERS, make_optimizer
 from robo_ts.policies import Policy
 from robo_ts.policies.feature_first import check_feature_first, transposed
 from robo_ts.policies.memory import Hidden, detached
@@ -32,7 +33,8 @@ class WindowsConfig:
         learning_rate: at the start; falls to ``final_learning_rate`` on a cosine.
         final_learning_rate: at the end.
         max_grad_norm: gradients are clipped to this norm.
-        betas: of Adam's two moments.
+        optimizer: ``adam``, or ``soap`` (:func:`~robo_ts.optimizers.make_optimizer`).
+        betas: of its two moments.
         normalizer_iterations: windows in which the running mean and variance of the inputs are
             gathered.
     """
@@ -44,6 +46,7 @@ class WindowsConfig:
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-4
     max_grad_norm: float = 1.0
+    optimizer: str = "adam"
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
     normalizer_iterations: int = 20
 
@@ -53,6 +56,7 @@ class WindowsConfig:
         check_not_negative(self, self.group, ("final_learning_rate", "normalizer_iterations"))
         check_positive(self, self.group, ("learning_rate", "max_grad_norm"))
         check_at_least_one(self, self.group, ("num_envs", "iterations", "window", "first_window"))
+        check_one_of(f"{self.group}.optimizer", self.optimizer, OPTIMIZERS)
         if len(self.betas) != 2 or not all(0.0 <= b < 1.0 for b in self.betas):
             raise RoboTSError(
                 f"{self.group}.betas: two numbers in [0, 1)", str(self.betas), "mend them"
@@ -94,11 +98,8 @@ class WindowLearner(ABC):
         check_feature_first(policy)
         self.env, self.config = env, config
         self._policy = policy.train()
-        self.optimizer = torch.optim.Adam(
-            policy.parameters(),
-            lr=config.learning_rate,
-            betas=(config.betas[0], config.betas[1]),
-            fused=True,
+        self.optimizer = make_optimizer(
+            config.optimizer, policy.parameters(), config.learning_rate, config.betas
         )
         if self.together:
             copy_from_first(policy)

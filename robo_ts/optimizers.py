@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 
+from robo_ts.checks import check_one_of
+from robo_ts.errors import RoboTSError
+
 OPTIMIZERS = ("adam", "soap")
+
+
+def check_optimizer(settings: Any, group: str) -> None:
+    """Raise unless ``optimizer`` and ``betas`` of these settings can be made."""
+    check_one_of(f"{group}.optimizer", settings.optimizer, OPTIMIZERS)
+    if len(settings.betas) != 2 or not all(0.0 <= beta < 1.0 for beta in settings.betas):
+        raise RoboTSError(f"{group}.betas: two numbers in [0, 1)", str(settings.betas), "mend them")
 
 
 def make_optimizer(

@@ -153,8 +153,8 @@ def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
         title=f"{figures['command']}: {len(figures['seeds'])} seeds, "
         f"{min(minutes):.1f} to {max(minutes):.1f} minutes each"
     )
-    table.add_column("trial")
-    table.add_column("policy")
+    table.add_column("trial", no_wrap=True)
+    table.add_column("policy", no_wrap=True)
     shown = [
         name
         for name in _SHOWN
@@ -171,7 +171,7 @@ def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
                 cells = (f"{values[n] * _SHOWN[n][1]:.2f}" if n in values else "" for n in shown)
                 table.add_row("", who, *cells)
     wide = console or Console()
-    wide.width = max(wide.width, 150)
+    wide.width = max(wide.width, 200)
     wide.print(table)
 
 

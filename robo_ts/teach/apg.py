@@ -60,6 +60,8 @@ class AnalyticPolicyGradient(WindowLearner):
         """The mean cost of a step and what the end costs."""
         env, total, seen = self.env, None, []
         worlds, hidden = followed(env.worlds), followed(transposed(self.hidden))
+        if self._policy.config.learn_initial_state:
+            hidden = transposed(self._policy.begun(transposed(hidden), self.starts))
         for _ in range(steps):
             if looking:
                 seen.append(self._look(worlds))

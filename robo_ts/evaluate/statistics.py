@@ -27,6 +27,27 @@ def wilson(successes: float, total: int, z: float = Z95) -> tuple[float, float]:
     return low, high
 
 
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95% interval of the median by order statistics, whatever the distribution: the widest pair of
+    ranks outside which the count of values below the median falls at most 2.5% of the time to
+    either side (the normal approximation of that binomial count). NaN without values."""
+    ordered, count = sorted(values), len(values)
+    if not count:
+        return float("nan"), float("nan")
+    half = Z95 * math.sqrt(count) / 2.0
+    low, high = math.floor(count / 2.0 - half), math.ceil(count / 2.0 + half)
+    return ordered[max(low, 0)], ordered[min(high, count - 1)]
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95% interval of the mean of many values, by their standard error; NaN without two."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    array = np.asarray(values, dtype=np.float64)
+    half = Z95 * float(array.std(ddof=1)) / math.sqrt(len(array))
+    return float(array.mean()) - half, float(array.mean()) + half
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided exact p-value that two policies measured on the same worlds succeed equally often.
 

@@ -253,6 +253,7 @@ def _bench_speed(words: argparse.Namespace) -> _Measured:
     from robo_ts.bench import print_cameras, print_report, run_bench, run_cameras
     from robo_ts.bench.suite import CAMERAS
     from robo_ts.sim import EngineConfig
+    from robo_ts.sim.api import ENGINES
 
     only = ("seeds", "steps", "percent", "arms")
     _refuse(words, only, "sim, env and cameras, which are measured with one seed")
@@ -261,7 +262,8 @@ def _bench_speed(words: argparse.Namespace) -> _Measured:
     engine = EngineConfig(name=name, threads=words.threads)
     stepped = [word for word in words.what if word != CAMERAS]
     if len(stepped) == len(words.what):
-        figures = run_bench(stepped, num_envs, engine, seed=words.seed or 0, task=task)
+        seed = words.seed or 0
+        figures = run_bench(stepped, num_envs, engine, seed=seed, task=task, beside=ENGINES)
         return Path(f"runs/bench-{task}-{name}.json"), figures, print_report
     seen = run_cameras(words.num_envs or 64, engine, seed=words.seed or 0, task=words.task)
     where = Path(f"runs/bench-cameras-{words.task or 'scene'}-{name}.json")

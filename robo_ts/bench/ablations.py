@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from robo_ts.bench.hold import WEAK, hold_figures, over_seeds
+from robo_ts.bench.hold import WEAK, hold_figures, number, over_seeds
 from robo_ts.env import get_task
 from robo_ts.env.trials import Trial
 from robo_ts.errors import RoboTSError, did_you_mean
@@ -157,7 +157,8 @@ def compare(
     Args:
         seeds: of everything that is trained.
         place: where the runs are kept, apart for every commit.
-        kept: file that results are kept in; what it holds of other arms and seeds stays.
+        kept: file that results are kept in; what it holds of other arms stays, and of these arms
+            the seeds with the same settings and commit.
         names: of the arms; all of them when empty.
         words: further settings of every run.
         percent: of the recipe's iterations.
@@ -177,18 +178,23 @@ def compare(
         if name not in known:
             raise RoboTSError("the name of an ablation", repr(name), did_you_mean(name, known))
     found, now = _earlier(kept), commit() or "none"
+
+    def planned(name: str, seed: int) -> _Plan:
+        return _Plan(known[name], seed, place / now, tuple(words), percent, episodes)
+
     for seed in seeds:
         for name in names or known:
-            arm, rows = known[name], found.get(name, {}).get("seeds", [])
-            plan = _Plan(arm, seed, place / now, tuple(words), percent, episodes)
-            if any(_same(row, plan.settings, now, seed) for row in rows):
-                continue
-            row = {"seed": seed, "settings": plan.settings, "commit": now, **plan.carry_out()}
-            rows = [*(r for r in rows if r["seed"] != seed), row]
-            found[name] = _summed(arm, sorted(rows, key=lambda r: r["seed"]))
+            rows = found.get(name, {}).get("seeds", [])
+            # Rows of other settings or of another commit are not averaged with these.
+            rows = [r for r in rows if _holds(r, planned(name, r["seed"]).settings, now)]
+            if not any(row["seed"] == seed for row in rows):
+                plan = planned(name, seed)
+                made = plan.carry_out()
+                rows.append({"seed": seed, "settings": plan.settings, "commit": now, **made})
+            found[name] = _summed(known[name], sorted(rows, key=lambda r: r["seed"]))
             if kept:
                 write_json(kept, _figures(found, percent, known))
-    return json.loads(json.dumps(_figures(found, percent, known)))
+    return read_json(kept) if kept else _figures(found, percent, known)
 
 
 def _figures(found: Mapping[str, Any], percent: int, known: Mapping[str, Arm]) -> dict[str, Any]:
@@ -216,8 +222,8 @@ def _earlier(kept: Path | None) -> dict[str, Any]:
     return figures["arms"]
 
 
-def _same(row: Mapping[str, Any], settings: str, now: str, seed: int) -> bool:
-    return (row["seed"], row["settings"], row["commit"]) == (seed, settings, now)
+def _holds(row: Mapping[str, Any], settings: str, now: str) -> bool:
+    return (row["settings"], row["commit"]) == (settings, now)
 
 
 def _summed(arm: Arm, rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -367,22 +373,22 @@ def markdown(figures: Mapping[str, Any]) -> str:
 def _line(name: str, arm: Mapping[str, Any]) -> list[str]:
     hold, late = arm["figures"]["hold"], arm["figures"]["latency"]
 
-    def share(figure: Mapping[str, Any]) -> str:
-        low, high = figure["ci95"]
-        return f"{100 * figure['mean']:.2f}% ({100 * low:.2f} to {100 * high:.2f})"
+    def mean(figure: Mapping[str, Any]) -> float:
+        return 100.0 * number(figure["mean"])
 
-    median, mean = hold["error_median_m"], hold["error_mean_m"]
-    low, high = median["ci95"]
+    def spread(figure: Mapping[str, Any], unit: str = "") -> str:
+        low, high = (100.0 * number(end) for end in figure["ci95"])
+        return f"{mean(figure):.2f}{unit} ({low:.2f} to {high:.2f})"
+
     return [
         f"{name}: {arm['text']}",
         f"{arm['seeds'][0]['parameters']:,}",
-        share(hold["within_limits"]),
-        f"{100 * hold['survived']['mean']:.2f}%",
-        f"{hold['return']['mean']:.1f}",
-        f"{100 * median['mean']:.2f} ({100 * low:.2f} to {100 * high:.2f}) / "
-        f"{100 * mean['mean']:.2f}",
-        f"{100 * hold['weak_terminated']['mean']:.1f}%",
-        share(late["within_limits"]),
-        f"{100 * late['error_median_m']['mean']:.2f}",
-        f"{arm['seconds']['total']['mean']:.0f}",
+        spread(hold["within_limits"], "%"),
+        f"{mean(hold['survived']):.2f}%",
+        f"{number(hold['return']['mean']):.1f}",
+        f"{spread(hold['error_median_m'])} / {mean(hold['error_mean_m']):.2f}",
+        f"{mean(hold['weak_terminated']):.1f}%",
+        spread(late["within_limits"], "%"),
+        f"{mean(late['error_median_m']):.2f}",
+        f"{number(arm['seconds']['total']['mean']):.0f}",
     ]

@@ -32,7 +32,7 @@ def over_seeds(rows: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str
     """Per figure: mean, interquartile mean and its 95% bootstrap interval over the seeds."""
     found = {}
     for name in rows[0]:
-        values = [_number(row[name]) for row in rows]
+        values = [number(row[name]) for row in rows]
         found[name] = {
             "mean": sum(values) / len(values),
             "iqm": iqm(values),
@@ -41,5 +41,6 @@ def over_seeds(rows: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str
     return found
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
+    """A figure as a number: what JSON had to call null is NaN."""
     return float("nan") if value is None else value

@@ -28,15 +28,15 @@ def wilson(successes: float, total: int, z: float = Z95) -> tuple[float, float]:
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    """95% interval of the median by order statistics, whatever the distribution: the widest pair of
-    ranks outside which the count of values below the median falls at most 2.5% of the time to
-    either side (the normal approximation of that binomial count). NaN without values."""
+    """95% interval of the median by order statistics, whatever the distribution (Conover 1999,
+    section 3.2): how many values lie below the median is binomial, here by its normal
+    approximation, rounded to the safe side. NaN without values."""
     ordered, count = sorted(values), len(values)
     if not count:
         return float("nan"), float("nan")
-    half = Z95 * math.sqrt(count) / 2.0
-    low, high = math.floor(count / 2.0 - half), math.ceil(count / 2.0 + half)
-    return ordered[max(low, 0)], ordered[min(high, count - 1)]
+    rank = math.floor(count / 2.0 - Z95 * math.sqrt(count) / 2.0) - 1
+    low = max(rank, 0)
+    return ordered[low], ordered[count - 1 - low]
 
 
 def mean_interval(values: Sequence[float]) -> tuple[float, float]:

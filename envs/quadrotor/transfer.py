@@ -77,8 +77,7 @@ class CrazyflowFlights:
         self._begin(rng)
 
     def _scale(self, spread: float, rng: torch.Generator) -> None:
-        import jax.numpy as jnp
-
+        jnp = _jax()
         params = self._sim.data.params
         changed = {}
         for name in SPREAD:
@@ -105,8 +104,7 @@ class CrazyflowFlights:
         self._lost, self._broken = (np.zeros(self.num_envs, dtype=bool) for _ in range(2))
 
     def _write(self, **values: np.ndarray) -> None:
-        import jax.numpy as jnp
-
+        jnp = _jax()
         data = self._sim.data
         new = {name: jnp.asarray(value, jnp.float32)[:, None] for name, value in values.items()}
         self._sim.data = data.replace(states=data.states.replace(**new))
@@ -136,8 +134,7 @@ class CrazyflowFlights:
         Args:
             action: ``(num_envs, 4)`` set points in [-1, 1]; clipped here.
         """
-        import jax.numpy as jnp
-
+        jnp = _jax()
         self._action = np.asarray(action, np.float32)
         share = 0.5 * (np.clip(self._action, -1.0, 1.0) + 1.0)
         rpm = self._slow + share * (self._fast - self._slow)
@@ -246,6 +243,12 @@ def _check(vehicle: str, spread: float) -> None:
             f"none ({error})",
             "pip install 'robo_ts[crazyflow]'",
         ) from error
+
+
+def _jax() -> Any:
+    import jax.numpy as jnp  # pyright: ignore[reportMissingImports]
+
+    return jnp
 
 
 def _simulation(vehicle: str, num_envs: int) -> Any:

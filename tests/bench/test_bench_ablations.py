@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,9 +146,15 @@ def test_an_arms_changes_reach_the_worlds_it_is_trained_in() -> None:
 def test_the_command_passes_everything_on(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    seen = {}
+    seen: dict[str, Any] = {}
 
-    def run(seeds=None, threads=0, percent=0, arms="", json=None):
+    def run(
+        seeds: Sequence[int] = (),
+        threads: int = 0,
+        percent: int = 0,
+        arms: str = "",
+        json: Path | None = None,
+    ) -> dict[str, Any]:
         seen.update(seeds=list(seeds), percent=percent, arms=arms, json=json)
         return {}
 

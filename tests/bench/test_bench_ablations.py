@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 
 from robo_ts.bench import ablations
 from robo_ts.cli import main
+from robo_ts.env import TaskSpec
+from robo_ts.env.trials import Trial
 from robo_ts.errors import RoboTSError
 from robo_ts.files import read_json, write_json
 from robo_ts.pipeline.config import compose_run
@@ -31,6 +34,20 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("envs.quadrotor.twin", "teach.apg", "distill.windows", "sim.analytic"):
         monkeypatch.setattr(f"robo_ts.{module}.compiled", lambda function, *_, **__: function)
     monkeypatch.setattr(ablations, "commit", lambda: "one")  # whatever is being worked on
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials of 40 steps instead of 500; everything else is theirs."""
+    choose = ablations.choose_trials
+
+    def shortened(spec: TaskSpec, words: Sequence[str]) -> dict[str, Trial]:
+        return {
+            name: replace(trial, changes=trial.changes | {"episode_steps": 40})
+            for name, trial in choose(spec, words).items()
+        }
+
+    monkeypatch.setattr(ablations, "choose_trials", shortened)
 
 
 @pytest.fixture

@@ -113,8 +113,9 @@ def _distilled(
         why = f"a student of kind {network.kind!r} acts through the teacher's own layers"
         rungs.append(_rung("capacity", skipped=why))
     add("information", groups["student"], sound)
-    if lab.run.config.distiller == "windows":
-        why = "window by window the student always acts"
+    if lab.run.config.distiller != "rounds":
+        windows = lab.run.config.distiller == "windows"
+        why = "window by window the student always acts" if windows else "the run distils nothing"
         rungs.append(_rung("distribution shift", skipped=why))
     elif same_rollin(short, sound) and short.dataset.window >= sound.dataset.window:
         why = "the run's roll-in is the one of the rung above"

@@ -17,6 +17,7 @@ from robo_ts.env import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
+from robo_ts.policies.fold import check_foldable
 
 KINDS = ("plain", "adapter")
 
@@ -100,7 +101,10 @@ class StudentConfig(PolicyConfig):
                     "a teacher for student.kind=adapter", "none", "set student.kind=plain"
                 )
             return AdapterPolicy(network, spec, teacher, self.adapter)
-        return Policy(network, spec, num_actions)
+        student = Policy(network, spec, num_actions)
+        if self.fold:
+            check_foldable(student)  # before it is trained, not after
+        return student
 
 
 @dataclass

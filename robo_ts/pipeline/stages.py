@@ -135,7 +135,7 @@ def _train_population(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, in
 
 
 def distill(run: Run, folder: RunDir) -> dict[str, Any]:
-    """Make the student of the run's teacher and save its bundle."""
+    """Make the student of the run's teacher, or of none, and save its bundle."""
     if folder.is_done("student"):
         return folder.result("student")
     if run.config.teacher_bundle and not folder.is_done("teacher"):
@@ -144,11 +144,14 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
         else:
             wait_for_all()  # until its stage is finished
     begun = time.monotonic()
-    folder.result("teacher")
-    teacher = PolicyBundle.load(bundle_path(folder, "teacher")).policy
-    teacher.to(run.config.engine.resolved_device())
-    by = _by_windows if run.config.distiller == "windows" else _by_rounds
-    policy, spent, samples = by(run, folder, teacher)
+    if run.config.distiller == "none":
+        policy, spent, samples = untrained(run), Spent(0.0, 0.0), 0
+    else:
+        folder.result("teacher")
+        teacher = PolicyBundle.load(bundle_path(folder, "teacher")).policy
+        teacher.to(run.config.engine.resolved_device())
+        by = _by_windows if run.config.distiller == "windows" else _by_rounds
+        policy, spent, samples = by(run, folder, teacher)
     if run.config.finetune == "apg":
         tune = run.config.tune
         worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune", rank())
@@ -233,7 +236,8 @@ def _save_student(
     env = env_maker(run, training=False)(1, 0)
     bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
     env.close()
-    bundle.lineage["teacher"] = folder.result("teacher")["digest"]
+    taught = run.config.distiller != "none"
+    bundle.lineage["teacher"] = folder.result("teacher")["digest"] if taught else None
     if rank() == 0:
         bundle.save(bundle_path(folder, "student"))
     return {

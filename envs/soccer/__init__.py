@@ -4,6 +4,7 @@ from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.soccer.config import SoccerConfig
 from robo_ts.envs.soccer.task import Soccer
 from robo_ts.envs.soccer.trials import trials
+from robo_ts.envs.soccer.view import view
 
 TASK = TaskSpec(
     name="soccer",
@@ -18,6 +19,7 @@ TASK = TaskSpec(
     },
     outcomes=("own_goal",),
     trials=trials,
+    view=view,
 )
 
 __all__ = ["TASK", "Soccer", "SoccerConfig"]

@@ -37,7 +37,7 @@ _SLIDERS = (
 
 
 def _chase(env: TaskEnv, obs: TensorDict) -> Tensor:
-    """Goes behind the ball and kicks; a walker with legs, which cannot be told where to go, stands."""
+    """Goes behind the ball and kicks; walkers with legs cannot be told where to go, and stand."""
     assert isinstance(env, Soccer)
     if env.config.walker != "box":
         return torch.zeros(env.num_envs, env.num_actions, device=env.device)

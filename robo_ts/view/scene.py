@@ -278,6 +278,8 @@ class Scene:
         """Append where the robots are, ``(lanes, num, 3)``, and draw from where they came."""
         if self._trail and np.abs(now - self._trail[-1]).max() > 0.5 * min(self.grid.cell):
             self._trail.clear()
+        if self._trail and np.array_equal(now, self._trail[-1]):
+            return  # paused: the path stays to be seen
         self._trail.append(now.copy())
         padded = [self._trail[0]] * (_TRAIL - len(self._trail)) + list(self._trail)
         points = np.stack(padded).reshape(_TRAIL, -1, 3)

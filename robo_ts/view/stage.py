@@ -12,9 +12,9 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from robo_ts.sim.variants import variant_slots
 from robo_ts.view.clip import Clip, Moment
 from robo_ts.view.layout import VIEWPOINT, colour_of, fitting_distance
-from robo_ts.sim.variants import variant_slots
 from robo_ts.view.poses import Poses
 from robo_ts.view.shapes import mesh_of, shown_pieces
 from robo_ts.view.snapshot import FAILED, SUCCEEDED
@@ -209,7 +209,7 @@ class Stage:
                     spec.worldbody.add_geom(
                         type=mujoco.mjtGeom.mjGEOM_BOX,
                         size=[0.5 * size[0], 0.5 * size[1], 0.01 * thick],
-                        pos=middle + [0.0, 0.0, 0.005 * thick],
+                        pos=middle - np.array([0.0, 0.0, -0.005 * thick]),
                         rgba=[*rgb, 1.0],
                     )
 

@@ -18,6 +18,7 @@ if str(ROOT) not in sys.path:  # MkDocs loads this file alone
     sys.path.insert(0, str(ROOT))
 
 from mkdocs.exceptions import PluginError  # noqa: E402
+
 from scripts.docs import measured, reference, tasks  # noqa: E402
 
 # Pictures that stand elsewhere in the repository, by their path in the site.

@@ -6,10 +6,9 @@ import argparse
 import os
 from contextlib import contextmanager
 
+from robo_ts.cli import build_parser
 from scripts.docs import docstrings
 from scripts.docs.markdown import code, fenced, prose, table
-
-from robo_ts.cli import build_parser
 
 
 def commands() -> str:

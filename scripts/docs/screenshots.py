@@ -37,7 +37,7 @@ class Shot:
 
     Attributes:
         words: what follows ``robo-ts view``.
-        step: the control step from which on it is paused and drawn.
+        step: the control step that is drawn.
         clicks: names of tabs to click then.
     """
 
@@ -46,19 +46,25 @@ class Shot:
     clicks: tuple[str, ...] = ()
 
 
-# In the page itself, because asking from outside takes many control steps.
-_BEGUN = "step => +document.querySelector('[data-step]').innerText < step"
-_PAUSE = """step => {
-    if (+document.querySelector('[data-step]').innerText < step) return false;
-    [...document.querySelectorAll('button')].find(b => b.innerText.trim() === 'Pause').click();
-    return true;
+# Step by step, so that the picture is of that very step however slow the machine is.
+_STEP = """async last => {
+    const shown = () => +document.querySelector('[data-step]').innerText;
+    const find = () => [...document.querySelectorAll('button, label')]
+        .find(one => one.innerText.trim() === 'Step');
+    while (shown() < last) {
+        const before = shown();
+        find().click();
+        for (let i = 0; i < 2000 && shown() === before; i++) {
+            await new Promise(done => setTimeout(done, 10));
+        }
+    }
 }"""
 SHOTS = {
-    "quadrotor": Shot(("quadrotor", "--beside", "teacher", "--num-envs", "16"), 90),
+    "quadrotor": Shot(("quadrotor", "--beside", "teacher", "--num-envs", "16"), 80),
     "grasp": Shot(("grasp", "--num-envs", "9"), 44),
     "soccer": Shot(("soccer", "--num-envs", "4", "--condition", "chaser_1v1"), 120),
-    "reacher": Shot(("reacher", "--num-envs", "16"), 20, ("Plots",)),
-    "ray_navigation": Shot(("ray_navigation", "--num-envs", "9"), 60, ("Sees",)),
+    "reacher": Shot(("reacher", "--num-envs", "16"), 30, ("Plots",)),
+    "ray_navigation": Shot(("ray_navigation", "--num-envs", "8"), 62, ("Sees",)),
     "hidden_cue": Shot(("hidden_cue", "--num-envs", "16"), 14),
 }
 
@@ -84,11 +90,11 @@ def shoot(shot: Shot) -> bytes:
             if page.locator("canvas").count() and int(shown.inner_text()) > 0:
                 break
             time.sleep(0.2)
-        page.get_by_text("¼", exact=True).first.click()
-        page.get_by_text("Again", exact=True).first.click()
-        page.wait_for_function(_BEGUN, arg=0.5 * shot.step, polling=20)
-        page.wait_for_function(_PAUSE, arg=shot.step, polling=20)
+        page.get_by_role("button", name="Pause", exact=True).click()
         page.get_by_role("button", name="Run", exact=True).wait_for()
+        page.get_by_text("Again", exact=True).first.click()
+        page.wait_for_function("() => +document.querySelector('[data-step]').innerText === 0")
+        page.evaluate(_STEP, shot.step)
         for name in shot.clicks:
             page.get_by_text(name, exact=True).first.click()
         time.sleep(6.0)  # until all that is on its way has been drawn

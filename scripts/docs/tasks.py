@@ -6,12 +6,12 @@ from functools import cache
 from typing import Any
 
 from omegaconf import OmegaConf
-from scripts.docs.markdown import code, fenced, table
 
 from robo_ts.env import TaskEnv, get_task
 from robo_ts.env.observations import ObservationGroup
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.tasks import description, gym_id, task_folders
+from scripts.docs.markdown import code, fenced, table
 
 # Building worlds takes time; observations do not depend on how many objects there are.
 _SMALL = {"grasp": ("objects.count=2", "objects.families=[superquadric]")}

@@ -41,7 +41,7 @@ format: install
 	$(BIN)/ruff format robo_ts envs scripts tests
 
 docs: install
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel: install
 	bash scripts/check_wheel.sh

@@ -18,6 +18,8 @@ TASK = TaskSpec(
         "student": ["proprioception", "perception"],
     },
     outcomes=("own_goal",),
+    # One teammate and two opponents have places in every view; with fewer, some stay empty.
+    resting_terms=("*.*teammate_*", "*.*opponent_*"),
     trials=trials,
     view=view,
 )

@@ -28,7 +28,8 @@ _PICTURES = {"pictures/quadrotor.png": "assets/pictures/quadrotor.png"}
 def drawing(name: str) -> str:
     """A drawing of ours inside the page, so that it follows the page's light and dark."""
     lines = (ROOT / "docs" / "pictures" / name).read_text().splitlines()
-    return "\n".join(line for line in lines if line.strip())
+    # As one block of HTML, which Markdown leaves alone.
+    return "\n".join(["<figure>", *(line for line in lines if line.strip()), "</figure>"])
 
 
 GENERATORS: dict[str, Callable[..., str]] = {

@@ -1,34 +1,36 @@
 """Pictures of each task's page: ``python scripts/docs/screenshots.py [TASK ...]``.
 
-Starts ``robo-ts view`` as users do, lets it run in a headless Chromium, pauses it, and writes
-``docs/pictures/view-<task>.webp``. What acts is the best there is: the policies in ``artifacts/``,
-else a scripted teacher, else the task's plain action. Run it again when there are new policies, and
+Opens the page of ``robo-ts view TASK``, steps it to a certain moment, looks at it with a headless
+Chromium, and writes ``docs/pictures/view-<task>.webp``. What acts is the best there is: the
+policies in ``artifacts/``, else a scripted policy. Run it again when there are new policies, and
 look at the result.
 """
 
 from __future__ import annotations
 
 import io
-import os
-import re
 import shutil
-import subprocess
 import sys
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page as Visitor
+from playwright.sync_api import sync_playwright
+
+from robo_ts.view.app import ViewOptions, open_session
+from robo_ts.view.page import Page
+from robo_ts.view.web import HOST, close_server, open_server
 
 ROOT = Path(__file__).resolve().parents[2]
 PICTURES = ROOT / "docs" / "pictures"
 LARGEST = 300_000  # bytes
 _SIZE = {"width": 1600, "height": 900}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_PATIENCE = 300_000  # ms; software drawing on a busy machine
+_PATIENCE = 900_000  # ms; software drawing on a busy machine
 
 
 @dataclass(frozen=True)
@@ -36,33 +38,23 @@ class Shot:
     """One picture.
 
     Attributes:
-        words: what follows ``robo-ts view``.
+        options: as of ``robo-ts view``.
         step: the control step that is drawn.
-        clicks: names of tabs to click then.
+        tab: the tab on the right.
     """
 
-    words: tuple[str, ...]
+    options: ViewOptions
     step: int
-    clicks: tuple[str, ...] = ()
+    tab: str = "Now"
 
 
-# A few steps at a time, so that the picture is of that very step however slow the machine is.
-_STEP = """async last => {
-    const shown = () => +document.querySelector('[data-step]').innerText;
-    const find = () => [...document.querySelectorAll('button, label')]
-        .find(one => one.innerText.trim() === 'Step');
-    for (let next = Math.min(4, last); shown() < last; next = Math.min(next + 4, last)) {
-        for (let i = shown(); i < next; i++) find().click();
-        while (shown() < next) await new Promise(done => setTimeout(done, 10));
-    }
-}"""
 SHOTS = {
-    "quadrotor": Shot(("quadrotor", "--beside", "teacher", "--num-envs", "16"), 80),
-    "grasp": Shot(("grasp", "--num-envs", "9"), 44),
-    "soccer": Shot(("soccer", "--num-envs", "4", "--condition", "chaser_1v1"), 120),
-    "reacher": Shot(("reacher", "--num-envs", "16"), 30, ("Plots",)),
-    "ray_navigation": Shot(("ray_navigation", "--num-envs", "8"), 62, ("Sees",)),
-    "hidden_cue": Shot(("hidden_cue", "--num-envs", "16"), 14),
+    "quadrotor": Shot(ViewOptions(16, beside="teacher"), 80),
+    "grasp": Shot(ViewOptions(9), 50),
+    "soccer": Shot(ViewOptions(4, condition="chaser_1v1"), 110),
+    "reacher": Shot(ViewOptions(16), 30, "Plots"),
+    "ray_navigation": Shot(ViewOptions(8), 62, "Sees"),
+    "hidden_cue": Shot(ViewOptions(16), 12),
 }
 
 
@@ -73,32 +65,21 @@ def main(tasks: list[str]) -> None:
         sys.exit(f"screenshots: expected tasks among {', '.join(SHOTS)}; got {', '.join(unknown)}")
     for task in tasks or SHOTS:
         path = PICTURES / f"view-{task}.webp"
-        path.write_bytes(compact(shoot(SHOTS[task])))
+        path.write_bytes(compact(shoot(task, SHOTS[task])))
         print(f"{path.relative_to(ROOT)}: {path.stat().st_size / 1000:.0f} kB", flush=True)
 
 
-def shoot(shot: Shot) -> bytes:
+def shoot(task: str, shot: Shot) -> bytes:
     """The page as PNG."""
-    with _served(shot.words) as url, _visited(url) as page:
-        shown = page.locator("[data-step]").first
-        shown.wait_for()
-        deadline = time.monotonic() + _PATIENCE / 1000
-        while time.monotonic() < deadline:
-            if page.locator("canvas").count() and int(shown.inner_text()) > 0:
-                break
-            time.sleep(0.2)
-        page.get_by_role("button", name="Pause", exact=True).click()
-        page.get_by_role("button", name="Run", exact=True).wait_for()
-        page.get_by_text("Again", exact=True).first.click()
-        page.wait_for_function("() => +document.querySelector('[data-step]').innerText === 0")
-        page.evaluate(_STEP, shot.step)
-        for name in shot.clicks:
-            page.get_by_text(name, exact=True).first.click()
-        time.sleep(6.0)  # until all that is on its way has been drawn
-        for notice in page.locator(".mantine-Notification-closeButton").all():
+    with _shown(task, shot) as url, _visited(url) as visitor:
+        visitor.locator("[data-step]", has_text=str(shot.step)).first.wait_for()
+        visitor.locator("canvas").first.wait_for()
+        visitor.get_by_text(shot.tab, exact=True).first.click()
+        visitor.wait_for_timeout(8000)  # until all that is on its way has been drawn
+        for notice in visitor.locator(".mantine-Notification-closeButton").all():
             notice.click()  # that the browser draws in software
-        time.sleep(1.0)
-        return page.screenshot(timeout=_PATIENCE)
+        visitor.wait_for_timeout(2000)
+        return visitor.screenshot(timeout=_PATIENCE)
 
 
 def compact(png: bytes) -> bytes:
@@ -113,30 +94,34 @@ def compact(png: bytes) -> bytes:
 
 
 @contextmanager
-def _served(words: tuple[str, ...]) -> Iterator[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "robo_ts.cli", "view", *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=environment,
-    )
+def _shown(task: str, shot: Shot) -> Iterator[str]:
+    """The address of a page that stands still at the shot's step."""
+    server = open_server()
+    page = Page(open_session([task], shot.options, None), server, Path("runs/clips"))
+    server.gui.set_panel_label(f"robo_ts · {task.replace('_', ' ')}")
+    page.clock.paused = True
+    for _ in range(shot.step):
+        page.clock.step_once()
+        page.tick()
+    page.shown.plots()
+    stop = threading.Event()
+
+    def run() -> None:
+        while not stop.wait(0.5):  # seldom: the browser needs the processor
+            page.tick()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
-            if found:
-                yield found[0]
-                return
-        raise SystemExit("screenshots: robo-ts view gave no address")
+        yield f"http://{HOST}:{server.get_port()}"
     finally:
-        process.terminate()
-        process.wait(60)
+        stop.set()
+        thread.join(60)
+        close_server(server)
 
 
 @contextmanager
-def _visited(url: str) -> Iterator[Page]:
+def _visited(url: str) -> Iterator[Visitor]:
     browser_path = next((path for name in _BROWSERS if (path := shutil.which(name))), None)
     if browser_path is None:
         raise SystemExit("screenshots: expected Chromium; apt-get install chromium")

@@ -30,7 +30,7 @@ PICTURES = ROOT / "docs" / "pictures"
 LARGEST = 300_000  # bytes
 _SIZE = {"width": 1600, "height": 900}
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_PATIENCE = 900_000  # ms; software drawing on a busy machine
+_PATIENCE = 600_000  # ms; software drawing on a busy machine
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ SHOTS = {
     "soccer": Shot(ViewOptions(4, condition="chaser_1v1"), 110),
     "reacher": Shot(ViewOptions(16), 30, "Plots"),
     "ray_navigation": Shot(ViewOptions(8), 62, "Sees"),
-    "hidden_cue": Shot(ViewOptions(16), 12),
+    "hidden_cue": Shot(ViewOptions(16), 5),
 }
 
 
@@ -103,6 +103,8 @@ def _shown(task: str, shot: Shot) -> Iterator[str]:
     for _ in range(shot.step):
         page.clock.step_once()
         page.tick()
+        if page.session.over:
+            raise SystemExit(f"screenshots: expected {shot.step} steps of {task}; got fewer")
     page.shown.plots()
     stop = threading.Event()
 

@@ -1,13 +1,14 @@
 # make run     set up .venv and train, distil, measure and export the quadrotor
 # make test    set up .venv and run the tests
 # make check   lint, format and types
+# make docs    build the documentation into build/site; warnings are errors
 # make wheel   build the wheel, install it in an empty environment and run it from another folder
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: install run test test-fast check format wheel bench clean
+.PHONY: install run test test-fast check format docs wheel bench clean
 
 install: $(STAMP)
 
@@ -38,6 +39,9 @@ check: install
 format: install
 	$(BIN)/ruff check --fix robo_ts envs scripts tests
 	$(BIN)/ruff format robo_ts envs scripts tests
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel: install
 	bash scripts/check_wheel.sh

@@ -64,7 +64,7 @@ _Measured = tuple[Path, dict[str, Any], Callable[[dict[str, Any]], None]]
 def main(argv: list[str] | None = None) -> int:
     """Entry point. Returns the exit status: 0, 1 for a failed gate, 2 for bad input."""
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-    parser, argv = _parser(), sys.argv[1:] if argv is None else argv
+    parser, argv = build_parser(), sys.argv[1:] if argv is None else argv
     if "_ARGCOMPLETE" in os.environ:
         completion.complete(parser)
     if not argv or (len(argv) == 1 and argv[0] in _EXAMPLES and argv[0] != "list"):
@@ -87,7 +87,8 @@ def main(argv: list[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line: one subparser per verb."""
     parser = argparse.ArgumentParser(prog="robo-ts", **_layout("pipeline", "doctor", "explain"))
     parser.epilog = f"{parser.epilog}\n{_EPILOG}"
     parser.add_argument("--version", action="version", version=f"robo_ts {__version__}")

@@ -5,6 +5,7 @@ from robo_ts.envs.grasp.config import GraspConfig
 from robo_ts.envs.grasp.objects.families import FAMILIES
 from robo_ts.envs.grasp.task import Grasp
 from robo_ts.envs.grasp.trials import trials
+from robo_ts.envs.grasp.view import view
 
 TASK = TaskSpec(
     name="grasp",
@@ -26,6 +27,7 @@ TASK = TaskSpec(
     curves={"held_distance_m": [0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2]},
     classes={"family": (*FAMILIES, "own mesh")},
     trials=trials,
+    view=view,
 )
 
 __all__ = ["TASK", "Grasp", "GraspConfig"]

@@ -129,6 +129,11 @@ class Grasp(TaskEnv):
         rest = torch.cat([torch.zeros(len(fingers), 6), config.finger_speed * fingers], dim=1)
         return torch.cat([wrist, rest]).to(device)
 
+    @property
+    def goal(self) -> Tensor:
+        """Where each object is to be held, ``(num_envs, 3)`` m."""
+        return self._goal
+
     # -- objects, for curricula --------------------------------------------------------------------
 
     @property

@@ -4,6 +4,7 @@ from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.soccer.config import SoccerConfig
 from robo_ts.envs.soccer.task import Soccer
 from robo_ts.envs.soccer.trials import trials
+from robo_ts.envs.soccer.view import view
 
 TASK = TaskSpec(
     name="soccer",
@@ -17,7 +18,10 @@ TASK = TaskSpec(
         "student": ["proprioception", "perception"],
     },
     outcomes=("own_goal",),
+    # One teammate and two opponents have places in every view; with fewer, some stay empty.
+    resting_terms=("*.*teammate_*", "*.*opponent_*"),
     trials=trials,
+    view=view,
 )
 
 __all__ = ["TASK", "Soccer", "SoccerConfig"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
+
 import torch
 from torch import Tensor
 
@@ -104,7 +106,9 @@ def dead_terms(sample: Sample) -> list[Finding]:
         spread = values.flatten(0, 1).amax(dim=0) - values.flatten(0, 1).amin(dim=0)
         for term, where in sample.env.spec[name].slices().items():
             still = int((spread[where] <= _CONSTANT).sum())
-            if not still:
+            if not still or any(
+                fnmatchcase(f"{name}.{term}", one) for one in sample.spec.resting_terms
+            ):
                 continue
             size = where.stop - where.start
             found.append(

@@ -59,6 +59,9 @@ class TaskSpec:
             and, where wanted, ``task/<task>.yaml``.
         perfect_sensors: changes to the settings with which sensors neither err nor lag; empty for
             a task whose sensors never do.
+        resting_terms: observation terms that some settings leave constant, so that one network fits
+            them all: a place for a teammate where there is none. As ``group.term``, ``*`` stands
+            for anything.
         error_metric: the float metric of ``evaluate()`` that says how far off a policy is, smaller
             being better; empty where there is none.
         simulators: other people's, by name, that its policies can be flown in.
@@ -80,6 +83,7 @@ class TaskSpec:
     view: Callable[[], ViewSpec] | None = None
     config_dir: Path | None = None
     perfect_sensors: dict[str, Any] = field(default_factory=dict)
+    resting_terms: tuple[str, ...] = ()
     error_metric: str = ""
     simulators: dict[str, OtherSimulator] = field(default_factory=dict)
 

@@ -43,6 +43,19 @@ class Slider:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """A coloured rectangle on the floor of every world, such as a pitch.
+
+    Attributes:
+        size: along x and y, m.
+        rgb: its colour, 0 to 255.
+    """
+
+    size: tuple[float, float]
+    rgb: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class ViewSpec:
     """How a task is shown. Every part may be left out: it is then found from the model.
 
@@ -51,6 +64,7 @@ class ViewSpec:
             model's extent.
         centre: the point of a world that stands in its cell's middle, (x, y) in m.
         floor: height of a floor to draw below each world, m; none where the model has its own.
+        ground: a coloured rectangle in the middle of that floor.
         pushable: bodies that can be pushed; every body that moves relative to the world when empty.
         push_speed: what a push changes such a body's speed by, m/s.
         sliders: parameters people may set; every range of the settings, over its own ends, when
@@ -59,13 +73,15 @@ class ViewSpec:
         markers: ``env -> (num_envs, count, 3)``: points to mark, such as references, m.
         reward_terms: ``env -> {name: (num_envs,)}``: the parts of the last step's reward; valid
             for worlds whose episode goes on.
-        scripted: ``(env, obs) -> actions``: a teacher that needs no training.
+        scripted: ``(env, obs) -> actions``: a policy that needs no training.
+        scripted_teaches: whether others are compared with it, as with a teacher.
         sees: observation groups that ``scripted`` reads.
     """
 
     spacing: tuple[float, float] = (0.0, 0.0)
     centre: tuple[float, float] = (0.0, 0.0)
     floor: float | None = None
+    ground: Ground | None = None
     pushable: tuple[str, ...] = ()
     push_speed: float = 1.0
     sliders: tuple[Slider, ...] = ()
@@ -73,6 +89,7 @@ class ViewSpec:
     markers: Callable[[TaskEnv], Tensor] | None = None
     reward_terms: Callable[[TaskEnv], dict[str, Tensor]] | None = None
     scripted: Callable[[TaskEnv, TensorDict], Tensor] | None = None
+    scripted_teaches: bool = True
     sees: tuple[str, ...] = ()
 
 

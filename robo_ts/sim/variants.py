@@ -182,6 +182,15 @@ def add_library(
         )
 
 
+def variant_slots(model: mujoco.MjModel) -> np.ndarray:
+    """Ids of the geoms that show another mesh in every world; empty for most models."""
+    speck = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_MESH, _SPECK)
+    if speck < 0:
+        return np.zeros(0, np.int64)
+    is_mesh = model.geom_type == int(mujoco.mjtGeom.mjGEOM_MESH)
+    return np.flatnonzero(is_mesh & (model.geom_dataid == speck))
+
+
 class Variants:
     """Writes objects into worlds.
 

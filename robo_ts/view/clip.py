@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
+from robo_ts.env.viewing import Ground
 from robo_ts.view.layout import Grid, make_grid
 from robo_ts.view.session import Session
 
@@ -43,6 +44,7 @@ class Clip:
         model: of all worlds.
         grid: where they stand.
         root: the body whose path is drawn.
+        ground: a rectangle on every world's floor.
         fps: moments per second of the video.
         moments: in order.
     """
@@ -54,6 +56,7 @@ class Clip:
     root: int
     fps: float
     moments: list[Moment] = field(default_factory=list)
+    ground: Ground | None = None
 
 
 def begin_clip(session: Session, fps: float) -> Clip:
@@ -66,6 +69,7 @@ def begin_clip(session: Session, fps: float) -> Clip:
         make_grid(session.num_envs, len(session.lanes), session.view, model),
         model.body(bodies[0]).id if bodies else min(1, model.nbody - 1),
         fps,
+        ground=session.view.ground,
     )
 
 

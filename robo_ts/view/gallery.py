@@ -108,8 +108,9 @@ def _fly(actor: Actor, env: TaskEnv, seed: int) -> list[Flight]:
     for step in range(1, env.max_episode_steps + 1):
         result = env.step(actor.act(obs))
         obs = result.obs
-        for row, world in enumerate(result.info["final_ids"].tolist()):
-            if running[world]:
+        for row, agent in enumerate(result.info["final_ids"].tolist()):
+            world = agent // env.agents
+            if running[agent] and world not in ends:
                 values = {k: v[row].cpu() for k, v in result.info["episode"].items()}
                 ends[world] = (step, values)
         running &= ~result.done

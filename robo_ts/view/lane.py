@@ -17,6 +17,7 @@ from robo_ts.view.history import History
 from robo_ts.view.images import as_picture
 from robo_ts.view.players import Player, memory_of
 from robo_ts.view.poses import Poses
+from robo_ts.view.shapes import read_shapes
 from robo_ts.view.snapshot import FAILED, RUNNING, SUCCEEDED, LaneView, TermView, WorldView
 
 # Moments kept for plots.
@@ -27,7 +28,8 @@ class Lane:
     """One policy acting in all worlds of a task.
 
     A world whose episode has ended is shown as it ended, until all begin anew together: policies
-    side by side then always come from the same starts.
+    side by side then always come from the same starts. Where several agents share a world, its
+    first one is who is looked at.
 
     Args:
         env: the worlds; the lane owns them.
@@ -46,21 +48,22 @@ class Lane:
         stride: int = 1,
     ) -> None:
         self.env, self.view, self._stride = env, view, stride
-        self.history = History(_KEPT, env.num_envs)
-        self._poses = Poses(env.sim.model, env.num_envs)
+        self.num = env.sim.num_envs
+        self.history = History(_KEPT, self.num)
+        self._poses = Poses(env.sim.model, self.num)
         self._set_players(player, teacher)
         self.episodes = self.successes = 0
 
     def begin(self, seed: int) -> None:
         """Start new episodes everywhere."""
         self.obs: TensorDict = self.env.reset(seed=seed)
-        num = self.env.num_envs
-        self.actor.begin(num)
+        rows = self.env.num_envs
+        self.actor.begin(rows)
         if self.looker is not None:
-            self.looker.begin(num)
-        self.ended = np.zeros(num, dtype=np.int8)
+            self.looker.begin(rows)
+        self.ended = np.zeros(self.num, dtype=np.int8)
         self._final: dict[int, WorldView] = {}
-        self._reward = np.zeros(num)
+        self._reward = np.zeros(self.num)
         self._action = self._reference = self._seen = None
         self._shown = self._look()
         self.history.clear()
@@ -85,7 +88,7 @@ class Lane:
         if self.looker is not None:
             self.looker.clear(step.done)
         self.obs, self._action, self._seen = step.obs, action, seen
-        self._reward = step.reward.cpu().numpy()
+        self._reward = self._by_world(step.reward)
         if step.info["final_ids"].numel():
             self._note_ends(step.info)
         self._steps += 1
@@ -109,6 +112,7 @@ class Lane:
             self.ended.copy(),
             self.episodes,
             self.successes,
+            state["shapes"],
         )
 
     def states(self) -> dict[str, np.ndarray]:
@@ -128,13 +132,13 @@ class Lane:
         """One world now, or as it ended."""
         if world in self._final:
             return self._final[world]
-        memory = memory_of(self.actor)
+        memory, row = memory_of(self.actor), self._row(world)
         return self._world_view(
             world,
-            self.obs[world],
-            {name: value[world].item() for name, value in self.env.evaluate().items()},
+            self.obs[row],
+            {name: value[row].item() for name, value in self.env.evaluate().items()},
             "running",
-            float(_norm(memory)[world]) if memory else None,
+            float(_norm(memory)[row]) if memory else None,
         )
 
     def _world_view(
@@ -148,8 +152,8 @@ class Lane:
         return WorldView(
             terms=self._terms(obs),
             images=self._pictures(obs),
-            action=_row(self._action, world),
-            reference=_row(self._teachers_action(), world),
+            action=_row(self._action, self._row(world)),
+            reference=_row(self._teachers_action(), self._row(world)),
             memory=memory,
             reward=float(self._reward[world]),
             metrics=metrics,
@@ -172,13 +176,23 @@ class Lane:
     def images(self, world: int) -> dict[str, np.ndarray]:
         """What the task's cameras see in one world, by group, ``(height, width, 3)`` uint8."""
         return (
-            self._final[world].images if world in self._final else self._pictures(self.obs[world])
+            self._final[world].images
+            if world in self._final
+            else self._pictures(self.obs[self._row(world)])
         )
 
     def _pictures(self, obs: TensorDict) -> dict[str, np.ndarray]:
         return {name: as_picture(obs[name].cpu().numpy()) for name in self.env.spec.images()}
 
     # -- internals ---------------------------------------------------------------------------------
+
+    def _row(self, world: int) -> int:
+        """The row of a world's first agent."""
+        return world * self.env.agents
+
+    def _by_world(self, value: Tensor) -> np.ndarray:
+        """What holds for each row, for each world's first agent; a copy."""
+        return value[:: self.env.agents].cpu().numpy().copy()
 
     def _set_players(self, player: Player, teacher: Player | None) -> None:
         self.player = player
@@ -210,15 +224,16 @@ class Lane:
         """Everything that is drawn of the worlds now."""
         env, view = self.env, self.view
         state = self._poses.read(env.sim)
-        num = env.num_envs
+        num = self.num
         state["scale"] = (
-            np.ones(num, np.float32) if view.scale is None else view.scale(env).cpu().numpy().copy()
+            np.ones(num, np.float32) if view.scale is None else self._by_world(view.scale(env))
         )
         state["markers"] = (
             np.zeros((num, 0, 3), np.float32)
             if view.markers is None
-            else view.markers(env).cpu().numpy().copy()
+            else self._by_world(view.markers(env))
         )
+        state["shapes"] = read_shapes(env.sim)
         return state
 
     def _keep(self) -> None:
@@ -229,9 +244,10 @@ class Lane:
 
     def _note_ends(self, info: dict[str, Any]) -> None:
         """Keep what is to be seen of the worlds whose first episode of the round has ended."""
-        ids = info["final_ids"].cpu().numpy()
-        for row in np.flatnonzero(self.ended[ids] == RUNNING):
-            world = int(ids[row])
+        ids, agents = info["final_ids"].cpu().numpy(), self.env.agents
+        first = ids % agents == 0
+        for row in np.flatnonzero(first & (self.ended[ids // agents] == RUNNING)):
+            world = int(ids[row]) // agents
             metrics = {name: value[row].item() for name, value in info["episode"].items()}
             good = bool(metrics["success"])
             reason = self.env.failure_names[int(metrics["failure"])]
@@ -248,7 +264,7 @@ class Lane:
         running = self.ended == RUNNING
 
         def only(value: Tensor | np.ndarray) -> np.ndarray:
-            array = value.cpu().numpy() if isinstance(value, Tensor) else value
+            array = self._by_world(value) if isinstance(value, Tensor) else value
             return np.where(running, array, np.nan)
 
         numbers = {"reward": only(self._reward)}

@@ -135,16 +135,17 @@ def onnx_player(name: str, path: Path) -> Player:
 
 
 def scripted_players(spec: TaskSpec, view: ViewSpec) -> dict[str, Player]:
-    """Those that need no training: a scripted teacher where there is one, and actions of zero."""
+    """Those that need no training: a scripted policy where there is one, and actions of zero."""
     found = {}
     if view.scripted is not None:
         function = view.scripted
-        found["scripted teacher"] = Player(
-            "scripted teacher",
+        name = "scripted teacher" if view.scripted_teaches else "scripted policy"
+        found[name] = Player(
+            name,
             "formulas, no training",
             view.sees,
             lambda env: FunctionActor(env, function),
-            is_teacher=True,
+            is_teacher=view.scripted_teaches,
         )
     plain = spec.plain_action or _zeros
     text = "no control" if spec.plain_action is None else "the task's plain action"

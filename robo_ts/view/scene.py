@@ -10,8 +10,11 @@ import numpy as np
 import trimesh
 from mjviser.conversions import group_geoms_by_visual_compat, merge_geoms, merge_sites
 
+from robo_ts.env.viewing import Ground
+from robo_ts.sim.variants import variant_slots
 from robo_ts.view.layout import Grid, colour_of, fitting_distance
-from robo_ts.view.snapshot import FAILED, SUCCEEDED, Snapshot
+from robo_ts.view.shapes import joined, shown_pieces
+from robo_ts.view.snapshot import FAILED, SUCCEEDED, LaneView, Snapshot
 
 if TYPE_CHECKING:
     import viser
@@ -35,6 +38,7 @@ class Scene:
         grid: where they stand.
         players: who acts, one name per lane.
         root: the body whose path is drawn.
+        ground: a rectangle on every world's floor.
     """
 
     def __init__(
@@ -44,8 +48,9 @@ class Scene:
         grid: Grid,
         players: list[str],
         root: int,
+        ground: Ground | None = None,
     ) -> None:
-        self._server, self.grid, self._root = server, grid, root
+        self._server, self.grid, self._root, self._model = server, grid, root, model
         self._lanes, self._num = grid.offsets.shape[:2]
         self._players = players
         self._trail: deque[np.ndarray] = deque(maxlen=_TRAIL)
@@ -56,7 +61,11 @@ class Scene:
         server.scene.add_light_directional("/sun", intensity=1.2, position=(-2.0, -3.0, 6.0))
         self._handles: list[Any] = []
         self._bodies = self._add_bodies(model)
+        self._shapes: dict[tuple[int, int], tuple[bytes, list[tuple[Any, int]]]] = {}
+        self._clicked: Any = None
         self._tiles = self._add_tiles()
+        if ground is not None:
+            self._add_ground(ground)
         self._labels = self._add_labels()
         self._outline = self._keep(
             server.scene.add_line_segments(
@@ -69,12 +78,14 @@ class Scene:
 
     def remove(self) -> None:
         """Take everything off the page."""
-        for handle in [*self._handles, self._lines, self._marks]:
+        shapes = [handle for _, pairs in self._shapes.values() for handle, _ in pairs]
+        for handle in [*self._handles, *shapes, self._lines, self._marks]:
             if handle is not None:
                 handle.remove()
 
     def on_click(self, callback: Any) -> None:
         """Call ``callback(world)`` when somebody clicks a world's robot."""
+        self._clicked = callback
         for handle, _ in self._bodies:
             handle.on_click(lambda event: callback(int(event.instance_index or 0) % self._num))
 
@@ -101,6 +112,8 @@ class Scene:
                 handle.batched_positions = np.ascontiguousarray(flat[:, body])
                 handle.batched_wxyzs = np.ascontiguousarray(turned[:, body])
                 handle.batched_scales = scale
+            for index, lane in enumerate(snapshot.lanes):
+                self._place_shapes(index, lane, placed[index])
             self._colour_tiles(snapshot)
             self._mark(snapshot)
             self._draw_trails(placed[:, :, self._root])
@@ -143,16 +156,28 @@ class Scene:
 
     def _add_tiles(self) -> Any:
         x, y = self.grid.cell
-        mesh = trimesh.creation.box(extents=[0.94 * x, 0.94 * y, 0.012 * min(x, y)])
-        middle = self.grid.middle.reshape(-1, 3) - np.array([0.0, 0.0, 0.012 * min(x, y)])
+        thick = 0.012 * min(x, y)
+        return self._add_slabs("/tiles", (0.94 * x, 0.94 * y), thick, thick, self._plain_tiles())
+
+    def _add_ground(self, ground: Ground) -> None:
+        """Just above the tiles and below the worlds' own floor, so that nothing flickers."""
+        thick = 0.012 * min(self.grid.cell)
+        self._add_slabs("/ground", ground.size, 0.4 * thick, 0.25 * thick, np.array(ground.rgb))
+
+    def _add_slabs(
+        self, name: str, size: tuple[float, float], depth: float, thick: float, colours: np.ndarray
+    ) -> Any:
+        """One in every cell, its middle ``depth`` below the floor."""
+        mesh = trimesh.creation.box(extents=[*size, thick])
+        middle = self.grid.middle.reshape(-1, 3) - np.array([0.0, 0.0, depth])
         return self._keep(
             self._server.scene.add_batched_meshes_simple(
-                "/tiles",
+                name,
                 np.asarray(mesh.vertices, np.float32),
                 np.asarray(mesh.faces),
                 np.tile(np.array([1.0, 0.0, 0.0, 0.0]), (len(middle), 1)),
                 middle.astype(np.float32),
-                batched_colors=self._plain_tiles(),
+                batched_colors=colours.astype(np.uint8),
                 flat_shading=True,
                 lod="off",
                 cast_shadow=False,
@@ -189,6 +214,38 @@ class Scene:
 
     # -- what moves --------------------------------------------------------------------------------
 
+    def _place_shapes(self, lane: int, view: LaneView, placed: np.ndarray) -> None:
+        """Bodies that look different in every world, each a mesh of its own."""
+        if view.shapes is None or not view.shapes.shape[1]:
+            return
+        for world, row in enumerate(view.shapes):
+            key = row.tobytes()
+            if self._shapes.get((lane, world), (b"", []))[0] != key:
+                self._replace_shape(lane, world, row)
+            for handle, body in self._shapes[lane, world][1]:
+                handle.position = placed[world, body]
+                handle.wxyz = view.quaternions[world, body]
+
+    def _replace_shape(self, lane: int, world: int, row: np.ndarray) -> None:
+        for handle, _ in self._shapes.pop((lane, world), (b"", []))[1]:
+            handle.remove()
+        pairs = []
+        for body, pieces in shown_pieces(self._model, row).items():
+            vertices, triangles = joined(self._model, pieces)
+            rgb = self._model.geom_rgba[pieces[0].slot][:3]
+            handle = self._server.scene.add_mesh_simple(
+                f"/shapes/{lane}_{world}_{body}",
+                vertices,
+                triangles,
+                color=(round(255 * rgb[0]), round(255 * rgb[1]), round(255 * rgb[2])),
+                flat_shading=True,
+                side="double",
+            )
+            if self._clicked is not None:
+                handle.on_click(lambda _: self._clicked(world))
+            pairs.append((handle, body))
+        self._shapes[lane, world] = (row.tobytes(), pairs)
+
     def _colour_tiles(self, snapshot: Snapshot) -> None:
         colours = self._plain_tiles()
         ended = np.stack([lane.ended for lane in snapshot.lanes]).reshape(-1)
@@ -221,6 +278,8 @@ class Scene:
         """Append where the robots are, ``(lanes, num, 3)``, and draw from where they came."""
         if self._trail and np.abs(now - self._trail[-1]).max() > 0.5 * min(self.grid.cell):
             self._trail.clear()
+        if self._trail and np.array_equal(now, self._trail[-1]):
+            return  # paused: the path stays to be seen
         self._trail.append(now.copy())
         padded = [self._trail[0]] * (_TRAIL - len(self._trail)) + list(self._trail)
         points = np.stack(padded).reshape(_TRAIL, -1, 3)
@@ -258,10 +317,12 @@ class Scene:
 def _meshes(model: mujoco.MjModel, body: int) -> list[trimesh.Trimesh]:
     """What is seen of a body, in its frame: one mesh per look. Planes are drawn as the floor."""
     plane = int(mujoco.mjtGeom.mjGEOM_PLANE)
+    slots = set(variant_slots(model).tolist())
     geoms = [
         geom
         for geom in range(model.ngeom)
         if model.geom_bodyid[geom] == body
+        and geom not in slots
         and model.geom_group[geom] < _SHOWN_GROUPS
         and model.geom_type[geom] != plane
     ]

@@ -280,6 +280,10 @@ class Session(Rollout):
             for player in chosen:
                 engine = replace(self._engine)
                 env = self.task.build(config, self.num_envs, engine, self.seed)
+                if env.agents > 1:  # a world has a row for each of them
+                    rows = self.num_envs * env.agents
+                    env.close()
+                    env = self.task.build(config, rows, replace(self._engine), self.seed)
                 stride = max(1, round(1.0 / (_PLOTTED * env.step_dt)))
                 lanes.append(Lane(env, player, teacher, self.view, stride))
         except RoboTSError:

@@ -58,7 +58,7 @@ class Shown:
         if self._scene is not None:
             self._scene.remove()
         root = model.body(session.bodies()[0]).id if session.bodies() else min(1, model.nbody - 1)
-        self._scene = Scene(server, model, grid, session.players, root)
+        self._scene = Scene(server, model, grid, session.players, root, session.view.ground)
         self._scene.on_click(lambda world: self._page.ask(lambda: session.select(world)))
         if self._charts is not None:
             self._charts.remove()

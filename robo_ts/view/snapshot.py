@@ -47,6 +47,8 @@ class LaneView:
         ended: ``RUNNING``, ``SUCCEEDED`` or ``FAILED``, ``(num,)``.
         episodes: ended since the last reset.
         successes: of these.
+        shapes: what bodies look like that differ between worlds,
+            :func:`robo_ts.view.shapes.read_shapes`; None where all look alike.
     """
 
     player: str
@@ -58,6 +60,7 @@ class LaneView:
     ended: np.ndarray
     episodes: int = 0
     successes: int = 0
+    shapes: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

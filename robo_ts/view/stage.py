@@ -12,9 +12,11 @@ from typing import Any
 import mujoco
 import numpy as np
 
+from robo_ts.sim.variants import variant_slots
 from robo_ts.view.clip import Clip, Moment
 from robo_ts.view.layout import VIEWPOINT, colour_of, fitting_distance
 from robo_ts.view.poses import Poses
+from robo_ts.view.shapes import mesh_of, shown_pieces
 from robo_ts.view.snapshot import FAILED, SUCCEEDED
 
 _SHOWN_GROUPS = 3
@@ -56,7 +58,7 @@ class Stage:
     """The model of a clip and its pose at any moment.
 
     Args:
-        clip: what is shown; its first moment decides how large bodies are.
+        clip: what is shown; its first moment decides how large bodies are and what they look like.
         camera: from where.
     """
 
@@ -67,6 +69,7 @@ class Stage:
         self._marks = clip.moments[0].states[0]["markers"].shape[1]
         self._path: deque[np.ndarray] = deque(maxlen=_DOTS * _DOT_EVERY)
         self._scale = scale = _scale(clip.moments[0])
+        self._shapes = [state["shapes"] for state in clip.moments[0].states]
         self._plan: list[tuple[int, int, int]] = []
         self.model = self._build(scale)
         self.data = mujoco.MjData(self.model)
@@ -83,8 +86,11 @@ class Stage:
         return self._plan.index((lane, world, body))
 
     def fits(self, moment: Moment) -> bool:
-        """Whether bodies are as large as they were built."""
-        return np.array_equal(_scale(moment), self._scale)
+        """Whether bodies are as large, and look, as they were built."""
+        same = zip(moment.states, self._shapes, strict=True)
+        return np.array_equal(_scale(moment), self._scale) and all(
+            np.array_equal(state["shapes"], built) for state, built in same
+        )
 
     def set(self, moment: Moment) -> None:
         """Put everything where it was."""
@@ -137,12 +143,18 @@ class Stage:
         spec = mujoco.MjSpec()
         spec.compiler.degree = False
         self._dress(spec)
-        meshes = _add_meshes(spec, self._clip.model)
-        looks = _looks(self._clip.model)
+        model = self._clip.model
+        looks = _looks(model)
         lanes, num = self._clip.grid.offsets.shape[:2]
+        own = {
+            (lane, world): _shape_looks(model, self._shapes[lane][world])
+            for lane in range(lanes)
+            for world in range(num)
+        }
+        meshes = _add_meshes(spec, model, [looks, *own.values()])
         for lane in range(lanes):
             for world in range(num):
-                for body, geoms in looks.items():
+                for body, geoms in [*looks.items(), *own[lane, world].items()]:
                     mocap = spec.worldbody.add_body(mocap=True)
                     for look in geoms:
                         _add_look(mocap, look, float(scale[lane, world]), meshes)
@@ -192,6 +204,14 @@ class Stage:
                     pos=middle - [0.0, 0.0, thick],
                     rgba=[*(1.0 - 0.22 * (1.0 - colour)), 1.0],
                 )
+                if clip.ground is not None:
+                    size, rgb = clip.ground.size, np.array(clip.ground.rgb) / 255.0
+                    spec.worldbody.add_geom(
+                        type=mujoco.mjtGeom.mjGEOM_BOX,
+                        size=[0.5 * size[0], 0.5 * size[1], 0.01 * thick],
+                        pos=middle - np.array([0.0, 0.0, -0.005 * thick]),
+                        rgba=[*rgb, 1.0],
+                    )
 
     def _add_marks(self, spec: mujoco.MjSpec, worlds: int) -> None:
         """Marked points, then the dots of the paths, the newest and strongest first."""
@@ -234,9 +254,10 @@ class _Look:
 def _looks(model: mujoco.MjModel) -> dict[int, list[_Look]]:
     """What is seen of each body; planes are drawn as the floor."""
     found: dict[int, list[_Look]] = {}
+    slots = set(variant_slots(model).tolist())
     for i in range(model.ngeom):
         kind = int(model.geom_type[i])
-        if kind in _COPIED and model.geom_group[i] < _SHOWN_GROUPS:
+        if kind in _COPIED and model.geom_group[i] < _SHOWN_GROUPS and i not in slots:
             material = int(model.geom_matid[i])
             rgba = model.mat_rgba[material] if material >= 0 else model.geom_rgba[i]
             mesh = int(model.geom_dataid[i]) if kind == _MESH else -1
@@ -257,17 +278,30 @@ def _looks(model: mujoco.MjModel) -> dict[int, list[_Look]]:
     return found
 
 
-def _add_meshes(spec: mujoco.MjSpec, model: mujoco.MjModel) -> dict[int, str]:
-    """The model's meshes, by their number there."""
+def _shape_looks(model: mujoco.MjModel, shapes: np.ndarray) -> dict[int, list[_Look]]:
+    """What is seen of the bodies that look different in every world, in one of them."""
+    return {
+        body: [
+            _Look(_MESH, np.zeros(3), p.pos, p.quat, model.geom_rgba[p.slot], p.mesh)
+            for p in pieces
+        ]
+        for body, pieces in shown_pieces(model, shapes).items()
+    }
+
+
+def _add_meshes(
+    spec: mujoco.MjSpec, model: mujoco.MjModel, looks: list[dict[int, list[_Look]]]
+) -> dict[int, str]:
+    """The meshes that are seen, by their number in the model."""
+    seen = {look.mesh for one in looks for group in one.values() for look in group}
     names = {}
-    for i in range(model.nmesh):
-        verts = slice(model.mesh_vertadr[i], model.mesh_vertadr[i] + model.mesh_vertnum[i])
-        faces = slice(model.mesh_faceadr[i], model.mesh_faceadr[i] + model.mesh_facenum[i])
+    for i in sorted(seen - {-1}):
         names[i] = f"mesh_{i}"
+        vertices, triangles = mesh_of(model, i)
         spec.add_mesh(
             name=names[i],
-            uservert=model.mesh_vert[verts].ravel(),
-            userface=model.mesh_face[faces].ravel(),
+            uservert=vertices.ravel(),
+            userface=triangles.ravel(),
             inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL,
         )
     return names

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -139,9 +140,7 @@ class _Pictures:
 
 
 def _from(clip: Clip, index: int) -> Clip:
-    return Clip(
-        clip.task, clip.players, clip.model, clip.grid, clip.root, clip.fps, clip.moments[index:]
-    )
+    return replace(clip, moments=clip.moments[index:])
 
 
 def _encode(

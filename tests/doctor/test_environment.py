@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ def _observing(base: type[Reacher], change: Any) -> type[Reacher]:
     return Faulty
 
 
-@pytest.mark.parametrize("task", ["reacher", "hidden_cue", "ray_navigation"])
+@pytest.mark.parametrize("task", ["reacher", "hidden_cue", "ray_navigation", "soccer"])
 def test_sound_tasks_have_no_findings(task: str):
     assert found(get_task(task)) == []
 
@@ -53,6 +54,13 @@ def test_a_dead_privileged_term_is_a_note():
     faulty = _observing(Reacher, lambda obs: obs["privileged"].zero_())
     notes = examine.environment(planted(faulty)).findings
     assert [(f.check, f.severity) for f in notes] == [("dead term", "note")]
+
+
+def test_a_term_that_may_rest_is_left_in_peace():
+    faulty = _observing(Reacher, lambda obs: obs["proprioception"].zero_())
+    resting = replace(planted(faulty), resting_terms=("proprioception.joint_*",))
+    dead = {f.where for f in found(resting) if f.check == "dead term"}
+    assert dead == {"proprioception.fingertip_to_target"}
 
 
 def test_nan_is_named_by_its_term():

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from robo_ts.env import get_task, make_env
 from robo_ts.envs.soccer import Soccer, SoccerConfig
+from robo_ts.envs.soccer.scripted import SCRIPTED
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.policies import Policy, PolicyBundle, PolicyConfig
@@ -221,3 +222,13 @@ def test_a_scripted_attacker_scores_from_most_kick_offs(make_soccer: MakeSoccer,
         if won.all():
             break
     assert int(won.sum()) >= 13
+
+
+@pytest.mark.parametrize("name", SCRIPTED)
+def test_every_scripted_player_plays(make_soccer: MakeSoccer, name: str) -> None:
+    env = make_soccer(num_envs=4, opponents=[name])
+    before = env.observe()["privileged"].clone()
+    for _ in range(5):
+        step = env.step(torch.zeros(4, env.num_actions))
+    moved = (step.obs["privileged"] - before).abs().max() > 1e-3
+    assert bool(moved) == (name != "still")

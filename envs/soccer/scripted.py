@@ -145,7 +145,7 @@ class Defender(Memoryless):
     def act(self, obs: Mapping[str, Tensor], seats: Tensor) -> Tensor:
         view = obs["privileged"]
         ball = view[:, self.slices["true_ball"]][:, :2]
-        goals = (view[:, self.slices[name]] for name in ("own_goal", "attacked_goal"))
+        goals = (view[:, self.slices[name]] for name in ("true_own_goal", "true_attacked_goal"))
         to_own, to_other = (distance(ball - goal) for goal in goals)
         near = (to_own < to_other)[:, None]
         chased, kept = self.chaser.act(obs, seats), self.goalkeeper.act(obs, seats)

@@ -16,7 +16,8 @@ TASK = TaskSpec(
         "teacher": ["privileged"],
         "student": ["proprioception", "perception"],
     },
-    outcomes=("own_goal",),
+    outcomes=("own_goal", "ball_found"),
+    cameras={"eyes": {"on": True}},
     trials=trials,
 )
 

@@ -392,7 +392,9 @@ class Soccer(TaskEnv):
         return self._unit_actions(self.walker.actions, self.walker.meaning)
 
     def _task_state(self) -> dict[str, Tensor]:
-        found = super()._task_state() | self.record.state() | {"look_rng": self.look_rng.get_state()}
+        found = (
+            super()._task_state() | self.record.state() | {"look_rng": self.look_rng.get_state()}
+        )
         for part in (self.lineup, self.eyes):
             found |= part.state() if part is not None else {}
         return found

@@ -58,6 +58,8 @@ class TaskSpec:
             and, where wanted, ``task/<task>.yaml``.
         perfect_sensors: changes to the settings with which sensors neither err nor lag; empty for
             a task whose sensors never do.
+        cameras: changes to the settings with which the worlds have cameras; empty for a task that
+            always has them, or never.
         error_metric: the float metric of ``evaluate()`` that says how far off a policy is, smaller
             being better; empty where there is none.
     """
@@ -78,6 +80,7 @@ class TaskSpec:
     view: Callable[[], ViewSpec] | None = None
     config_dir: Path | None = None
     perfect_sensors: dict[str, Any] = field(default_factory=dict)
+    cameras: dict[str, Any] = field(default_factory=dict)
     error_metric: str = ""
 
     @property

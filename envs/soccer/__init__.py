@@ -17,7 +17,7 @@ TASK = TaskSpec(
         "student": ["proprioception", "perception"],
     },
     outcomes=("own_goal", "ball_found"),
-    cameras={"eyes": {"on": True}},
+    cameras={"eyes": {"enabled": True}},
     trials=trials,
 )
 

@@ -68,7 +68,7 @@ class Soccer(TaskEnv):
             [
                 views.proprioception_group(walker),
                 perception.PERCEPTION,
-                *([head_group(config.eyes)] if config.eyes.on else []),
+                *([head_group(config.eyes)] if config.eyes.enabled else []),
                 views.privileged_group(walker),
                 perception.SIGHT,
                 views.OPPONENT,
@@ -87,7 +87,7 @@ class Soccer(TaskEnv):
         self.worlds, self.players = worlds, home + away
         self.home, self.away = Team(0, home, 1.0), Team(home, home + away, -1.0)
         self.eyes: Eyes | None = None
-        if config.eyes.on:
+        if config.eyes.enabled:
             self.eyes = Eyes(self.sim, walker, player_names(home, away), home, config.eyes)
         self.lineup: Lineup | None = None
         if away:
@@ -134,7 +134,7 @@ class Soccer(TaskEnv):
         bundle = PolicyBundle.load(name)
         if HEAD in bundle.policy.spec and HEAD not in self.spec:
             raise BundleError(
-                f"task.eyes.on=true for {name}, a policy that sees pictures", "false", "set it"
+                f"task.eyes.enabled=true for {name}, a policy that sees pictures", "false", "set it"
             )
         bundle.check_fits(self.name, self.spec, self.num_actions)
         if OPPONENT_GROUP in bundle.policy.spec:

@@ -16,7 +16,7 @@ _TEXTS = {
     "still": "one that stands",
 }
 # Rooms that no training shows. Cameras are made only for those who look.
-_UNSEEN: dict[str, Any] = {"on": True, "unseen": True}
+_UNSEEN: dict[str, Any] = {"enabled": True, "unseen": True}
 
 
 def _start(**shares: float) -> dict[str, float]:

@@ -31,12 +31,12 @@ from tests.soccer.conftest import MakeSoccer, still
 Put = Callable[..., None]
 # One colour around, no noise, no delay, nothing drawn anew: what is seen is what is there.
 CLEAR: dict[str, Any] = {
-    "on": True,
+    "enabled": True,
     "background": "plain",
     "sensor": SensorConfig(),
     "scene": SceneConfig(textures=False, light=Range(1.0, 1.0), background=[0.0, 0.0, 0.0]),
 }
-ROOMS: dict[str, Any] = {"on": True, "rooms": 3, "splats": 200}
+ROOMS: dict[str, Any] = {"enabled": True, "rooms": 3, "splats": 200}
 
 
 def orange(pictures: Tensor) -> Tensor:
@@ -210,7 +210,7 @@ def test_a_policy_that_sees_pictures_can_be_the_opponent(
     env.step(still(env))
     assert env.eyes is not None and set(env.eyes.open) == {1}
     assert (env.action[:, 1].abs().amax(dim=1) > 0.0).all()
-    with pytest.raises(BundleError, match=r"eyes\.on"):
+    with pytest.raises(BundleError, match=r"eyes\.enabled"):
         make_soccer(opponents=[str(folder)])
 
 
@@ -234,7 +234,7 @@ def test_a_walker_without_a_camera_is_refused_when_asked_for_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(WALKERS, "box", Eyeless)
-    config = with_changes(SoccerConfig(), {"opponents": [], "eyes": {"on": True}})
+    config = with_changes(SoccerConfig(), {"opponents": [], "eyes": {"enabled": True}})
     with pytest.raises(RoboTSError, match="camera"):
         Soccer(config, 1, EngineConfig(threads=1))
 

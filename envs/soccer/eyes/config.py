@@ -74,7 +74,7 @@ class EyesConfig:
     """What players see.
 
     Attributes:
-        on: whether there is an observation group ``head_rgb``. Cameras are made when somebody
+        enabled: whether there is an observation group ``head_rgb``. Cameras are made when somebody
             looks through them.
         width: of the picture, pixels.
         height: of the picture, pixels.
@@ -90,7 +90,7 @@ class EyesConfig:
         scene: lights and colours, and rays per pixel.
     """
 
-    on: bool = False
+    enabled: bool = False
     width: int = 40
     height: int = 30
     every: int = 1

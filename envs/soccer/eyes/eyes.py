@@ -70,9 +70,9 @@ class Eyes:
         if not self.camera or found < 0:
             cameras = [sim.model.camera(i).name for i in range(sim.model.ncam)]
             raise RoboTSError(
-                f"a walker with a camera {self.camera or 'head'!r}, for task.eyes.on=true",
+                f"a walker with a camera {self.camera or 'head'!r}, for task.eyes.enabled=true",
                 f"{walker.file.stem}, which has {', '.join(cameras) or 'none'}",
-                f"add the camera to {walker.file.name}, or set task.eyes.on=false",
+                f"add the camera to {walker.file.name}, or set task.eyes.enabled=false",
             )
 
     def look(self, players: Sequence[int], generator: torch.Generator) -> None:

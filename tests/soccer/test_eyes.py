@@ -154,6 +154,7 @@ def test_the_away_team_sees_its_world_as_the_home_team_does(
     env.sim.model.light_dir[:] = [0.0, 0.0, -1.0]
     put(env, (0.0, 0.0), player={0: (-0.5, 1.2, 0.3), 1: (0.5, -1.2, 0.3 + math.pi)})
     assert env.eyes is not None
+    env.eyes.look([], env.look_rng)  # they open anew, under that sun
     env.eyes.look([0, 1], env.look_rng)
     own, theirs = env.eyes.read([0, 1])[0].float()
     assert (own - theirs).abs().mean() < 0.5

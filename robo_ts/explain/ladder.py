@@ -96,23 +96,24 @@ def _distilled(
     lab: Laboratory, worlds: Worlds, short: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Policy]]:
     """The teacher, and the rungs that need a student of their own."""
-    groups, network = lab.spec.obs_groups, lab.run.config.student
+    network = lab.run.config.student
+    sees = network.sees(lab.spec)
     sound = known_to_work(short)
     rungs = [_rung("teacher", **lab.measure(PolicyActor(lab.teacher), worlds.quiet))]
     students: dict[str, Policy] = {}
 
-    def add(name: str, sees: list[str], config: Any) -> None:
+    def add(name: str, groups: list[str], config: Any) -> None:
         begun = time.monotonic()
-        made = students[name] = lab.distil(f"{name:18s}", sees, config, worlds.training)
+        made = students[name] = lab.distil(f"{name:18s}", groups, config, worlds.training)
         rungs.append(_rung(name, **lab.measure(PolicyActor(made), worlds.quiet)))
         rungs[-1]["seconds"] = time.monotonic() - begun
 
     if network.kind == "plain":
-        add("capacity", groups["teacher"], sound)
+        add("capacity", lab.spec.obs_groups["teacher"], sound)
     else:
         why = f"a student of kind {network.kind!r} acts through the teacher's own layers"
         rungs.append(_rung("capacity", skipped=why))
-    add("information", groups["student"], sound)
+    add("information", sees, sound)
     if lab.run.config.distiller != "rounds":
         windows = lab.run.config.distiller == "windows"
         why = "window by window the student always acts" if windows else "the run distils nothing"
@@ -121,7 +122,7 @@ def _distilled(
         why = "the run's roll-in is the one of the rung above"
         rungs.append(_rung("distribution shift", skipped=why))
     else:
-        add("distribution shift", groups["student"], short)
+        add("distribution shift", sees, short)
     return rungs, students
 
 

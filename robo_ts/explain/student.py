@@ -50,7 +50,7 @@ def _from_checkpoint(
 ) -> tuple[Policy, str]:
     env = env_maker(run, training=False)(1, 0)
     try:
-        sees = env.spec.select(get_task(run.task).obs_groups["student"])
+        sees = env.spec.select(run.config.student.sees(get_task(run.task)))
         student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
         weights = next(
             (learner[k] for k in ("averaged", "student", "policy") if learner.get(k)), None

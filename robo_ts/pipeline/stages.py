@@ -172,7 +172,10 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     env = make(config.num_envs, derive(seed, "distill", rank()))
     student = untrained(run, teacher)
     critic = env.spec.select(spec.obs_groups["critic"])
-    terms = [*config.auxiliary, *getattr(student, "wants", ())]
+    settings = run.config.reinforce
+    terms = [*config.auxiliary, *getattr(student, "wants", ()), config.known]
+    if run.config.finetune == "reward":
+        terms += [*settings.auxiliary, settings.known]
     read = {*student.spec, *teacher.spec, *critic, *(term.partition(".")[0] for term in terms)}
     env.narrow(group for group in read if group in env.spec)  # unknown ones are complained of later
     env.reset()
@@ -180,7 +183,7 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     label, vec_env = PolicyTeacher(teacher, env.num_envs), RslRlEnv(env)
     if run.config.finetune == "reward":
         # What could not be fine-tuned is refused before it is distilled.
-        pulled = label if pulls(run.config.reinforce) else None
+        pulled = label if pulls(settings) else None
         check_reward(vec_env, pulled, student, critic, vec_env.get_observations())
     learner = Distiller(vec_env, label, student, config, seed, _progress_check(run))
     spent = learn(run, folder, "student", learner, config.iterations, _SHOWN)
@@ -189,8 +192,9 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     policy, samples = learner.policy(), learner.samples * world_size()
     if run.config.finetune == "reward":
         policy.requires_grad_(True)
-        settings = run.config.reinforce
-        tuner = Reinforcer(vec_env, label, policy, critic, settings, seed)
+        # What distillation taught to perceive is not learnt again.
+        heads = learner.updater.heads if settings.auxiliary == config.auxiliary else None
+        tuner = Reinforcer(vec_env, label, policy, critic, settings, seed, heads)
         more = learn(run, folder, "finetune", tuner, settings.iterations, _TUNED)
         spent, samples = spent + more, samples + tuner.samples * world_size()
     env.close()
@@ -217,7 +221,7 @@ def untrained(run: Run, teacher: Policy | None = None) -> Policy:
     """The student before its first round; only an adapter needs to know its teacher."""
     env = env_maker(run, training=False)(1, 0)
     torch.manual_seed(derive(run.config.seed, "student"))
-    sees = env.spec.select(get_task(run.task).obs_groups["student"])
+    sees = env.spec.select(run.config.student.sees(get_task(run.task)))
     student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
     env.close()
     return student

@@ -96,7 +96,7 @@ def _distilled(
     lab: Laboratory, worlds: Worlds, short: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Policy]]:
     """The teacher, and the rungs that need a student of their own."""
-    groups, network = lab.spec.obs_groups, lab.run.config.student
+    groups, network = lab.run.obs_groups, lab.run.config.student
     sound = known_to_work(short)
     rungs = [_rung("teacher", **lab.measure(PolicyActor(lab.teacher), worlds.quiet))]
     students: dict[str, Policy] = {}

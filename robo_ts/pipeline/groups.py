@@ -70,12 +70,15 @@ class StudentConfig(PolicyConfig):
     """A student's network, and how it is put together.
 
     Attributes:
+        groups: observation groups it reads; those that the task names for students when empty.
+            Fewer make a control experiment, such as one without its cameras.
         kind: ``plain`` (it acts by itself) or ``adapter`` (it perceives for the frozen teacher,
             with adapters between that one's layers; a teacher without memory is needed).
         adapter: settings of the latter.
         fold: whether the normaliser becomes part of the first layer once the student is trained.
     """
 
+    groups: list[str] = field(default_factory=list)
     kind: str = "plain"
     fold: bool = False
     adapter: AdapterConfig = field(default_factory=AdapterConfig)

@@ -16,6 +16,8 @@ from robo_ts.envs.grasp.eyes import spread_points
 from robo_ts.envs.grasp.eyes_config import EyesConfig
 from robo_ts.envs.grasp.geometry import quat_to_matrix
 from robo_ts.errors import RoboTSError
+from robo_ts.evaluate.ablations import ablated_groups
+from robo_ts.pipeline.config import compose_run
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.sim.cameras import CameraConfig, SensorConfig
 
@@ -71,9 +73,7 @@ STUDENTS = {
 
 
 @pytest.mark.parametrize("kind", STUDENTS)
-def test_no_student_acts_on_what_only_the_simulator_knows(
-    kind: str, make_grasp: MakeGrasp
-) -> None:
+def test_no_student_acts_on_what_only_the_simulator_knows(kind: str, make_grasp: MakeGrasp) -> None:
     env = make_grasp(num_envs=N, objects=FEW, eyes=EyesConfig(points=32, imagined=16))
     for _ in range(3):
         env.step(0.5 * torch.ones(N, env.num_actions))
@@ -164,6 +164,23 @@ def test_points_on_the_hand_lie_on_its_surface(hand: str, make_grasp: MakeGrasp)
     size = torch.as_tensor(model.geom_size[geoms], dtype=torch.float32)
     share = (points / size).abs()[boxes].amax(dim=-1)
     torch.testing.assert_close(share, torch.ones(len(boxes)), atol=1e-4, rtol=0.0)
+
+
+def test_clouds_lie_in_ablations_where_they_are_named(make_grasp: MakeGrasp) -> None:
+    env = make_grasp(num_envs=1, eyes=EyesConfig(points=8, imagined=8))
+    depth, points = (student_of(env, STUDENTS[kind]) for kind in ("depth", "points"))
+    assert ablated_groups(depth) == ["fixed_depth", "palm_depth"]
+    assert ablated_groups(points, ["points"]) == ["points"]
+    assert ablated_groups(points) == []
+
+
+def test_the_blind_control_is_the_depth_students_twin() -> None:
+    blind, full = (compose_run(["task=grasp", f"recipe={name}"]) for name in ("blind", "default"))
+    assert blind.obs_groups["student"] == STUDENTS["blind"]
+    assert full.obs_groups["student"] == STUDENTS["depth"]
+    assert blind.config.distill == full.config.distill
+    assert blind.training_task == full.training_task
+    assert compose_run(["task=grasp", "recipe=points"]).obs_groups["student"] == STUDENTS["points"]
 
 
 def test_the_student_reads_cameras_and_proprioception_only() -> None:

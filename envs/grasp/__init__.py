@@ -18,7 +18,7 @@ TASK = TaskSpec(
         "teacher": ["proprioception", "privileged"],
         "student": ["proprioception", "wrist", "fixed_depth", "palm_depth"],
     },
-    perfect_sensors={"eyes": {name: PERFECT for name in CAMERAS}},
+    perfect_sensors={"eyes": dict.fromkeys(CAMERAS, PERFECT)},
     bins={
         "friction": [0.5, 0.7, 0.9, 1.2001],
         "mass_kg": [0.0, 0.03, 0.1, 0.3, 2.0],

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from robo_ts.env import get_task
 from robo_ts.envs.grasp import Grasp
@@ -19,7 +18,7 @@ from robo_ts.errors import RoboTSError
 from robo_ts.evaluate.ablations import ablated_groups
 from robo_ts.pipeline.config import compose_run
 from robo_ts.policies import Policy, PolicyConfig
-from robo_ts.sim.cameras import CameraConfig, SensorConfig
+from robo_ts.sim.cameras import SensorConfig
 
 MakeGrasp = Callable[..., Grasp]
 N = 4

@@ -96,8 +96,8 @@ def _distilled(
     lab: Laboratory, worlds: Worlds, short: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Policy]]:
     """The teacher, and the rungs that need a student of their own."""
-    network = lab.run.config.student
-    sees = network.sees(lab.spec)
+    groups, network = lab.run.obs_groups, lab.run.config.student
+    sees = groups["student"]
     sound = known_to_work(short)
     rungs = [_rung("teacher", **lab.measure(PolicyActor(lab.teacher), worlds.quiet))]
     students: dict[str, Policy] = {}
@@ -109,7 +109,7 @@ def _distilled(
         rungs[-1]["seconds"] = time.monotonic() - begun
 
     if network.kind == "plain":
-        add("capacity", lab.spec.obs_groups["teacher"], sound)
+        add("capacity", groups["teacher"], sound)
     else:
         why = f"a student of kind {network.kind!r} acts through the teacher's own layers"
         rungs.append(_rung("capacity", skipped=why))

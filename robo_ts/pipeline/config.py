@@ -205,6 +205,12 @@ class Run:
         return _changed(self.training_task, "tuning.", self.config.tuning)
 
     @property
+    def obs_groups(self) -> dict[str, list[str]]:
+        """Which groups each learner reads: the task's, but for what ``student.groups`` says."""
+        groups, chosen = get_task(self.task).obs_groups, self.config.student.groups
+        return groups | ({"student": list(chosen)} if chosen else {})
+
+    @property
     def run_dir(self) -> Path:
         """The run's folder."""
         name = f"{self.task}-{self.recipe}-{self.config.engine.name}-seed{self.config.seed}"

@@ -13,7 +13,7 @@ from robo_ts.checks import (
     check_positive,
     check_shares,
 )
-from robo_ts.env import ObservationSpec, TaskSpec
+from robo_ts.env import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
@@ -71,15 +71,16 @@ class StudentConfig(PolicyConfig):
     """A student's network, and how it is put together.
 
     Attributes:
+        groups: observation groups it reads, in order; those that the task names when empty. Fewer
+            make a control experiment, such as one without its cameras.
         kind: ``plain`` (it acts by itself) or ``adapter`` (it perceives for the frozen teacher,
             with adapters between that one's layers; a teacher without memory is needed).
-        groups: observation groups it reads, in order; empty for those the task names.
         adapter: settings of the latter.
         fold: whether the normaliser becomes part of the first layer once the student is trained.
     """
 
-    kind: str = "plain"
     groups: list[str] = field(default_factory=list)
+    kind: str = "plain"
     fold: bool = False
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
 
@@ -92,10 +93,6 @@ class StudentConfig(PolicyConfig):
                 f"student.kind={self.kind} with student.encoder={self.encoder}",
                 "set student.encoder, for example [16], or student.fold=false",
             )
-
-    def sees(self, task: TaskSpec) -> list[str]:
-        """The observation groups it reads in a task."""
-        return list(self.groups or task.obs_groups["student"])
 
     def build(self, spec: ObservationSpec, teacher: Policy | None, num_actions: int) -> Policy:
         """An untrained student that reads ``spec``; only an adapter needs to know its teacher."""

@@ -88,19 +88,19 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
 
 def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     """The teacher's bundle, the seconds of earlier attempts, and the samples of all."""
-    config, spec, seed = run.config.teacher, get_task(run.task), run.config.seed
+    config, seed = run.config.teacher, run.config.seed
     if run.config.population:
         return _train_population(run, folder)
     if run.config.method == "apg":
         return _train_apg_teacher(run, folder)
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
     readers = ("actor", "critic", *(("student",) if config.informed.weight else ()))
-    env.narrow({group for who in readers for group in spec.obs_groups.get(who, ())})
+    env.narrow({group for who in readers for group in run.obs_groups.get(who, ())})
     env.reset()
     if run.config.method == "self_play":
-        learner = SelfPlay(env, spec.obs_groups, config, run.config.self_play, seed)
+        learner = SelfPlay(env, run.obs_groups, config, run.config.self_play, seed)
     else:
-        learner = PPOTeacher(env, spec.obs_groups, config, seed)
+        learner = PPOTeacher(env, run.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     if learner.curriculum is not None:
@@ -221,7 +221,7 @@ def untrained(run: Run, teacher: Policy | None = None) -> Policy:
     """The student before its first round; only an adapter needs to know its teacher."""
     env = env_maker(run, training=False)(1, 0)
     torch.manual_seed(derive(run.config.seed, "student"))
-    sees = env.spec.select(run.config.student.sees(get_task(run.task)))
+    sees = env.spec.select(run.obs_groups["student"])
     student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
     env.close()
     return student

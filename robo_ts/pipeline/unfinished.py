@@ -10,7 +10,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from robo_ts.env import TaskSpec, get_task, make_env
+from robo_ts.env import get_task, make_env
 from robo_ts.errors import RoboTSError
 from robo_ts.pipeline.config import PipelineConfig, Run
 from robo_ts.policies import Policy, PolicyBundle
@@ -98,18 +98,18 @@ class RunInTraining:
         return policy_player(name, policy, self.task, version, f"round {round_}")
 
     def _policy(self, name: str, stage: str, learner: dict[str, Any]) -> Policy:
-        task = get_task(self.task)
+        groups = self.run.obs_groups
         try:
             if "algorithm" in learner:
                 config = self.run.config.teacher
                 return policy_from_rsl_rl(
                     learner["algorithm"]["actor_state_dict"],
-                    self._spec.select(task.obs_groups["actor"]),
+                    self._spec.select(groups["actor"]),
                     self._num_actions,
                     config.activation,
                     config.base_term,
                 ).eval()
-            policy = self._untrained(name, task)
+            policy = self._untrained(name, groups)
             weights = learner.get("averaged") or learner.get("student") or learner["policy"]
             policy.load_state_dict(weights)
             return policy.eval()
@@ -120,11 +120,11 @@ class RunInTraining:
                 "use the version of robo_ts the run was begun with",
             ) from error
 
-    def _untrained(self, name: str, task: TaskSpec) -> Policy:
+    def _untrained(self, name: str, groups: dict[str, list[str]]) -> Policy:
         if name == "teacher":
-            sees = self._spec.select(task.obs_groups["teacher"])
+            sees = self._spec.select(groups["teacher"])
             return Policy(self.run.config.apg.network(), sees, self._num_actions)
-        sees = self._spec.select(self.run.config.student.sees(task))
+        sees = self._spec.select(groups["student"])
         teacher = PolicyBundle.load(self.path / "teacher" / "bundle").policy
         return self.run.config.student.build(sees, teacher, self._num_actions)
 

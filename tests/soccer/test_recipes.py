@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from robo_ts.cli import main
-from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.pipeline.config import compose_run
@@ -21,8 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_composes_and_its_student_reads_sensors_only(recipe: str) -> None:
     run = compose_run(["task=soccer", f"recipe={recipe}"])
-    task = get_task("soccer")
-    groups = run.config.student.sees(task)
+    groups = run.obs_groups["student"]
     assert not set(groups) & {"privileged", "sight", "opponent"}
     assert ("head_rgb" in groups) == recipe.startswith("eyes") == run.config.task.eyes.enabled
 

@@ -17,7 +17,7 @@ setting: configs/ and the dataclasses it names. 'robo-ts COMMAND --help' shows m
 
 _EXAMPLES = {
     "pipeline": (
-        "robo-ts pipeline task=quadrotor                  # the whole line, 11 minutes on 2 cores",
+        "robo-ts pipeline task=quadrotor recipe=raptor    # the whole line, 25 minutes of a core",
         "robo-ts pipeline task=quadrotor recipe=smoke     # every file in a minute",
         "robo-ts pipeline task=quadrotor seed=1 distill.loss=huber run_dir=runs/huber",
     ),

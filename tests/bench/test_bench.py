@@ -95,7 +95,14 @@ def test_words_with_an_equals_sign_are_options(
 ) -> None:
     asked: list[tuple[object, ...]] = []
 
-    def measure(what: list[str], num_envs: int, engine: EngineConfig, seed: int, task: str) -> dict:
+    def measure(
+        what: list[str],
+        num_envs: int,
+        engine: EngineConfig,
+        seed: int,
+        task: str,
+        beside: list[str],
+    ) -> dict:
         asked.append((what, num_envs, engine.threads, seed, task))
         return run_bench(what, 2, engine, seconds=0.01, rounds=1, task=task)
 

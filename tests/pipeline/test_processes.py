@@ -83,6 +83,7 @@ def test_the_whole_line_runs_through_formulas_and_ends_in_a_checked_file(tmp_pat
         "windows.iterations=4",
         "windows.window=4",
         "windows.first_window=4",
+        "processes=2",
         "windows.warmup_iterations=1",
         "tune.num_envs=8",
         "tune.iterations=3",

@@ -131,12 +131,12 @@ def test_pausing_stops_it_and_a_step_is_one_step(visitor: Page):
 
 
 def test_switching_the_policy_changes_who_is_shown(visitor: Page):
-    assert visitor.get_by_text("GRU 32").count()
+    assert visitor.get_by_text("GRU 16").count()
     choose(visitor, "student", "teacher")
     visitor.get_by_text("no memory").first.wait_for()
-    assert not visitor.get_by_text("GRU 32").count()
+    assert not visitor.get_by_text("GRU 16").count()
     choose(visitor, "teacher", "student")
-    visitor.get_by_text("GRU 32").first.wait_for()
+    visitor.get_by_text("GRU 16").first.wait_for()
 
 
 def test_a_push_is_seen_in_the_state(visitor: Page):

@@ -110,7 +110,7 @@ def test_a_bundle_that_is_written_anew_is_noticed(tmp_path: Path):
     student.save(tmp_path / "run" / "student")
     assert session.refresh() == ["student"]
     session.step()
-    assert session.snapshot().chosen[0].action == pytest.approx([1.0] * 4)
+    assert session.snapshot().chosen[0].action.min() > 1.0
 
 
 # -- a run that is still training ------------------------------------------------------------------

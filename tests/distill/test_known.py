@@ -117,7 +117,7 @@ def test_heads_of_distillation_go_on_to_learn_in_reward() -> None:
     assert learner.heads is heads and not same(before, weights(heads))
     fresh = tuner(auxiliary=["target"])
     losses = [fresh.learn_one()["auxiliary"] for _ in range(30)]
-    assert measured["auxiliary"] < losses[0] and losses[-1] < 0.7 * losses[0]
+    assert measured["auxiliary"] < losses[0] and losses[-1] < 0.8 * losses[0]
     assert "auxiliary" not in tuner().learn_one()
 
 

@@ -32,7 +32,7 @@ from robo_ts.sim.cameras import Cameras
 
 # A player within this of the ball touches it, m.
 _TOUCH = 0.03
-# A ball that was kicked may be far away by the step's end: then what tells is how near it was before
+# A kicked ball may be far away by the step's end: then what tells is how near it was before
 # the step, m, and how much its velocity changed, m/s.
 _KICKED_FROM, _JOLT = 0.12, 0.3
 

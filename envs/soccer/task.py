@@ -30,8 +30,11 @@ from robo_ts.seeds import derive
 from robo_ts.sim import EngineConfig, make_sim
 from robo_ts.sim.cameras import Cameras
 
-# A player within this of the ball has touched it, m: it may have left again by the step's end.
+# A player within this of the ball touches it, m.
 _TOUCH = 0.03
+# A kicked ball may be far away by the step's end: then what tells is how near it was before
+# the step, m, and how much its velocity changed, m/s.
+_KICKED_FROM, _JOLT = 0.12, 0.3
 
 
 class Soccer(TaskEnv):
@@ -236,14 +239,22 @@ class Soccer(TaskEnv):
         self._advance = was_to_goal - self._to_goal
         self._ruling = ruling(field.ball)
         self._fallen = self.walker.fallen(self.home.of(field.qpos))
-        touching = self.walker.touches(field.qpos, field.ball[:, None], _TOUCH)
-        self.record.touch(touching, self._to_ball, self.home.last, field, self.episode_time())
+        self.record.touch(
+            self._touching(old, field), self._to_ball, self.home.last, field, self.episode_time()
+        )
         self.record.walk(self._to_ball, field)
         self.record.score(self._ruling)
         self._look(field)
         self._restart()
         if self.eyes is not None:
             self.eyes.step()
+
+    def _touching(self, old: Field, field: Field) -> Tensor:
+        """Who touched the ball in the step from ``old``, ``(worlds, players)`` bool."""
+        jolted = distance(field.ball_velocity - old.ball_velocity) > _JOLT
+        near = self.walker.touches(old.qpos, old.ball[:, None], _KICKED_FROM)
+        now = self.walker.touches(field.qpos, field.ball[:, None], _TOUCH)
+        return now | (near & jolted[:, None])
 
     @property
     def field(self) -> Field:

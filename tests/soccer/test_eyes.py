@@ -39,10 +39,15 @@ CLEAR: dict[str, Any] = {
 ROOMS: dict[str, Any] = {"enabled": True, "rooms": 3, "splats": 200}
 
 
-def orange(pictures: Tensor) -> Tensor:
-    """Pixels that look like the ball, per picture; the yellow goal has more green."""
+def like_the_ball(pictures: Tensor) -> Tensor:
+    """Where pictures are orange; the yellow goal has more green."""
     red, green, blue = pictures.float().unbind(-3)
-    return ((red > 60) & (green < 0.7 * red) & (blue < 0.35 * red)).flatten(-2).sum(dim=-1)
+    return (red > 60) & (green < 0.7 * red) & (blue < 0.35 * red)
+
+
+def orange(pictures: Tensor) -> Tensor:
+    """Pixels that look like the ball, per picture."""
+    return like_the_ball(pictures).flatten(-2).sum(dim=-1)
 
 
 def pictures(env: Soccer) -> Tensor:
@@ -132,8 +137,8 @@ def test_a_ball_at_the_feet_is_not_hidden_by_the_own_body(
     put(env, (0.17, 0.0), player={0: (0.0, 0.0, 0.0)})
     seen = pictures(env)
     assert int(orange(seen)[0]) > 20
-    rows = torch.nonzero((seen[0, 0] > 60) & (seen[0, 1] < 100)).float()
-    assert rows[:, 0].mean() > 20 and abs(float(rows[:, 1].mean()) - 19.5) < 1.0
+    row, column = torch.nonzero(like_the_ball(seen)[0]).float().mean(dim=0).tolist()
+    assert row > 20 and abs(column - 19.5) < 1.0
 
 
 def test_team_mates_see_with_their_own_eyes(make_soccer: MakeSoccer, put: Put) -> None:

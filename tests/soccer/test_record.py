@@ -42,9 +42,7 @@ def test_a_ball_in_view_at_the_start_is_found_at_once(make_soccer: MakeSoccer) -
     assert (found["first_seen_s"][found["ball_at_start"]] == 0.0).all()
 
 
-def test_walking_and_kicking_speeds_are_those_of_the_walker(
-    make_soccer: MakeSoccer, put: Put
-) -> None:
+def test_the_walking_speed_is_that_of_the_walker(make_soccer: MakeSoccer, put: Put) -> None:
     env = make_soccer(num_envs=1, opponents=[])
     put(env, (2.0, 1.4), player={0: (-2.0, 0.0, 0.0)})
     forward = still(env)
@@ -53,12 +51,21 @@ def test_walking_and_kicking_speeds_are_those_of_the_walker(
     for _ in range(20):
         env.step(forward)
     assert float(env.evaluate()["walking_speed_m_s"]) == pytest.approx(0.57, abs=0.06)
-    put(env, (0.18, 0.0), player={0: (0.0, 0.0, 0.0)})
+
+
+@pytest.mark.parametrize("ahead", [0.18, 0.2])  # at the second it is gone when the step ends
+def test_a_kick_counts_as_a_touch_however_fast_the_ball_goes(
+    make_soccer: MakeSoccer, put: Put, ahead: float
+) -> None:
+    env = make_soccer(num_envs=1, opponents=[])
+    put(env, (ahead, 0.0), player={0: (0.0, 0.0, 0.0)})
     kick = still(env)
     kick[:, 3] = 1.0
     for _ in range(6):
         env.step(kick)
-    assert 1.2 < float(env.evaluate()["kick_speed_m_s"]) < 3.0
+    found = env.evaluate()
+    assert 2.0 < float(found["kick_speed_m_s"]) < 3.0
+    assert float(found["first_touch_s"]) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("name", SCRIPTED)

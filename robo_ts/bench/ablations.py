@@ -13,6 +13,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -173,14 +174,15 @@ def compare(
     """
     if percent < 1:
         raise RoboTSError("at least one percent", str(percent), "raise percent")
-    known = arms(_sized((RECIPE, *words), percent))
+    words = (*words, *_sized(words, percent))
+    known = arms(compose_run([RECIPE, *words]).config)
     for name in names:
         if name not in known:
             raise RoboTSError("the name of an ablation", repr(name), did_you_mean(name, known))
     found, now = _earlier(kept), commit() or "none"
 
     def planned(name: str, seed: int) -> _Plan:
-        return _Plan(known[name], seed, place / now, tuple(words), percent, episodes)
+        return _Plan(known[name], seed, place / now, words, episodes)
 
     for seed in seeds:
         for name in names or known:
@@ -245,7 +247,6 @@ class _Plan:
         seed: of everything.
         place: where runs are kept.
         words: further settings.
-        percent: of the recipe's iterations.
         episodes: per condition; 0 for what the trials say.
     """
 
@@ -253,24 +254,22 @@ class _Plan:
     seed: int
     place: Path
     words: tuple[str, ...]
-    percent: int
     episodes: int
 
     def _run(self, changes: Sequence[str], folder: str, *more: str) -> Run:
         fixed = (RECIPE, *self.words, f"seed={self.seed}", "gate.success=0")
-        sized = _changed(self.words, self.percent)
-        where = f"run_dir={self.place / folder}"
-        return compose_run([*fixed, *sized, *changes, *more, where])
+        return compose_run([*fixed, *changes, *more, f"run_dir={self.place / folder}"])
 
-    @property
+    @cached_property
     def taught(self) -> Run | None:
         """The run that trains the teacher; its folder is named by its settings."""
         if self.arm.teacher is None:
             return None
-        digest = self._run(self.arm.teacher, "teacher").digest()
-        return self._run(self.arm.teacher, f"teacher-{digest}")
+        run = self._run(self.arm.teacher, "teacher")
+        run.config.run_dir = str(self.place / f"teacher-{run.digest()}")
+        return run
 
-    @property
+    @cached_property
     def settings(self) -> str:
         """Hash of all that decides the result."""
         student, taught = self._run(self.arm.student, "student"), self.taught
@@ -315,7 +314,7 @@ def _as_hold(trial: Trial, hold: Trial) -> Trial:
     return replace(trial, episodes=hold.episodes, repeats=hold.repeats, bins=hold.bins)
 
 
-def _changed(words: Sequence[str], percent: int) -> list[str]:
+def _sized(words: Sequence[str], percent: int) -> list[str]:
     """Words that give the recipe's stages ``percent`` of their iterations."""
     config = compose_run([RECIPE, *words]).config
     counts = {
@@ -325,10 +324,6 @@ def _changed(words: Sequence[str], percent: int) -> list[str]:
         "tune.iterations": config.tune.iterations,
     }
     return [f"{name}={max(1, round(count * percent / 100))}" for name, count in counts.items()]
-
-
-def _sized(words: Sequence[str], percent: int) -> PipelineConfig:
-    return compose_run([*words, *_changed(words[1:], percent)]).config
 
 
 def show(figures: dict[str, Any]) -> None:

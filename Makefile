@@ -23,7 +23,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 run: install
-	$(BIN)/robo-ts pipeline task=quadrotor recipe=default
+	$(BIN)/robo-ts pipeline task=quadrotor recipe=raptor
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist loadfile

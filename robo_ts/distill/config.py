@@ -10,6 +10,7 @@ from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.schedule import Schedule
 from robo_ts.distill.settings import DatasetConfig, GateConfig, RollinConfig
 from robo_ts.errors import RoboTSError
+from robo_ts.optimizers import check_optimizer
 
 LABELS = ("mean", "sample")
 EPISODES = ("all", "successes", "failures")
@@ -30,6 +31,9 @@ class DistillConfig:
         minibatches: parts a round's worth of sequences is split into per pass.
         learning_rate: at the start; falls along a cosine to ``final_learning_rate``.
         final_learning_rate: at the end.
+        optimizer: ``adam``, or ``soap`` (:func:`~robo_ts.optimizers.make_optimizer`), which reaches
+            the same loss in fewer updates of a small student.
+        betas: of its two moments.
         max_grad_norm: gradients are clipped to this norm.
         loss: what is minimised between the student's word and the teacher's; see
             :mod:`robo_ts.distill.losses`.
@@ -61,6 +65,8 @@ class DistillConfig:
     minibatches: int = 4
     learning_rate: float = 3e-3
     final_learning_rate: float = 1e-4
+    optimizer: str = "adam"
+    betas: list[float] = field(default_factory=lambda: [0.9, 0.999])
     max_grad_norm: float = 1.0
     loss: str = "mse"
     loss_weight: Schedule = field(default_factory=Schedule)
@@ -108,6 +114,7 @@ class DistillConfig:
                 "gather longer sequences or back-propagate through shorter ones",
             )
         check_positive(self, "distill", ("learning_rate", "final_learning_rate", "max_grad_norm"))
+        check_optimizer(self, "distill")
         if not 0 <= self.burn_in < self.bptt_length:
             raise RoboTSError(
                 f"distill.burn_in in [0, {self.bptt_length})", str(self.burn_in), "shorten it"

@@ -16,6 +16,7 @@ from robo_ts.distill.heads import Heads
 from robo_ts.distill.losses import LOSSES, masked_mean
 from robo_ts.distributed import all_mean, average_gradients
 from robo_ts.errors import RoboTSError
+from robo_ts.optimizers import make_optimizer
 from robo_ts.policies import Policy
 from robo_ts.policies.memory import detached
 from robo_ts.policies.policy import Output
@@ -43,7 +44,9 @@ class Updater:
         self.student, self.heads, self.config = student, heads, config
         self.generator, self.device_generator = generator, device_generator
         self.parameters: list[nn.Parameter] = [*student.parameters(), *heads.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate, fused=True)
+        self.optimizer = make_optimizer(
+            config.optimizer, self.parameters, config.learning_rate, config.betas
+        )
         self._images = set(student.spec.images())
 
     def learning_rate(self, iteration: int) -> float:

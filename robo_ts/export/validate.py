@@ -90,8 +90,10 @@ def compare_closed_loop(
 ) -> Comparison:
     """Step the torch policy and the ONNX file side by side; the file's actions drive the worlds.
 
-    Both see the same observations. Each keeps its own memory through the whole rollout and clears
-    the rows of finished episodes by its own means, so that an error in either would show.
+    Both see the same observations. The file keeps its own memory through the whole rollout; the
+    policy takes every step from the memory that the file has, and both clear the rows of finished
+    episodes by their own means, which are compared, too. Were each to keep its own, rounding would
+    grow without bound in a policy that, as a controller may be, is stable only in closed loop.
 
     Args:
         bundle: the policy.
@@ -177,6 +179,9 @@ def _roll_out(bundle: PolicyBundle, runtime: Runtime, env: TaskEnv, steps: int, 
         gap.episodes += int(done.sum())
         hidden = policy.reset_state(hidden, done)
         runtime.reset(mask=done.numpy())
+        for mine, theirs in zip(runtime.hidden, hidden, strict=True):
+            gap.add_hidden(mine, theirs.numpy())
+        hidden = tuple(torch.from_numpy(part.copy()) for part in runtime.hidden)
         obs = result.obs
     return gap
 

@@ -17,6 +17,7 @@ from torch import Tensor
 from robo_ts.env.differentiable import DifferentiableEnv
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.env.pool import POOL
+from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig, PopulationPolicy
 from robo_ts.policies.feature_first import check_grouped
 from robo_ts.seeds import derive
@@ -64,7 +65,7 @@ class PopulationGradient(AnalyticPolicyGradient):
         costs: each member's cost in the last window, ``(K,)``.
 
     Raises:
-        RoboTSError: when the worlds are not the members'.
+        RoboTSError: when the worlds are not the members', or the optimizer mixes members.
     """
 
     together: ClassVar[bool] = False
@@ -77,6 +78,10 @@ class PopulationGradient(AnalyticPolicyGradient):
         robots: Sequence[int] | None = None,
     ) -> None:
         check_grouped(policy, env.observation(env.worlds), robots)
+        if config.optimizer != "adam":  # others would let members decide each other's updates
+            raise RoboTSError(
+                "apg.optimizer=adam for a population", config.optimizer, "leave it at adam"
+            )
         super().__init__(env, policy, config)
         self.members = policy.members
         self.costs = torch.zeros(policy.members, device=env.device)

@@ -13,7 +13,7 @@ from torch import Tensor
 from robo_ts.checks import check_at_least_one, check_not_negative, check_positive
 from robo_ts.distributed import average_gradients, copy_from_first
 from robo_ts.env.differentiable import DifferentiableEnv, Worlds
-from robo_ts.errors import RoboTSError
+from robo_ts.optimizers import check_optimizer, make_optimizer
 from robo_ts.policies import Policy
 from robo_ts.policies.feature_first import check_feature_first, transposed
 from robo_ts.policies.memory import Hidden, detached
@@ -30,9 +30,12 @@ class WindowsConfig:
         window: control steps that gradients flow back through.
         first_window: the same at the start; grows linearly over the first third.
         learning_rate: at the start; falls to ``final_learning_rate`` on a cosine.
+        rising_iterations: windows at the start over which the learning rate rises from zero: the
+            optimizer has yet to see how gradients differ, and what is already good must not break.
         final_learning_rate: at the end.
         max_grad_norm: gradients are clipped to this norm.
-        betas: of Adam's two moments.
+        optimizer: ``adam``, or ``soap`` (:func:`~robo_ts.optimizers.make_optimizer`).
+        betas: of its two moments.
         normalizer_iterations: windows in which the running mean and variance of the inputs are
             gathered.
     """
@@ -43,20 +46,23 @@ class WindowsConfig:
     first_window: int = 60
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-4
+    rising_iterations: int = 0
     max_grad_norm: float = 1.0
+    optimizer: str = "adam"
     betas: list[float] = field(default_factory=lambda: [0.9, 0.99])
     normalizer_iterations: int = 20
 
     group: ClassVar[str] = "apg"
 
     def __post_init__(self) -> None:
-        check_not_negative(self, self.group, ("final_learning_rate", "normalizer_iterations"))
+        check_not_negative(
+            self,
+            self.group,
+            ("final_learning_rate", "normalizer_iterations", "rising_iterations"),
+        )
         check_positive(self, self.group, ("learning_rate", "max_grad_norm"))
         check_at_least_one(self, self.group, ("num_envs", "iterations", "window", "first_window"))
-        if len(self.betas) != 2 or not all(0.0 <= b < 1.0 for b in self.betas):
-            raise RoboTSError(
-                f"{self.group}.betas: two numbers in [0, 1)", str(self.betas), "mend them"
-            )
+        check_optimizer(self, self.group)
 
 
 class Flown(NamedTuple):
@@ -94,11 +100,8 @@ class WindowLearner(ABC):
         check_feature_first(policy)
         self.env, self.config = env, config
         self._policy = policy.train()
-        self.optimizer = torch.optim.Adam(
-            policy.parameters(),
-            lr=config.learning_rate,
-            betas=(config.betas[0], config.betas[1]),
-            fused=True,
+        self.optimizer = make_optimizer(
+            config.optimizer, policy.parameters(), config.learning_rate, config.betas
         )
         if self.together:
             copy_from_first(policy)
@@ -148,7 +151,8 @@ class WindowLearner(ABC):
         config = self.config
         share = min(self.iteration / config.iterations, 1.0)
         low = config.final_learning_rate
-        return low + 0.5 * (config.learning_rate - low) * (1.0 + math.cos(math.pi * share))
+        rate = low + 0.5 * (config.learning_rate - low) * (1.0 + math.cos(math.pi * share))
+        return rate * min((self.iteration + 1) / max(config.rising_iterations, 1), 1.0)
 
     def _steps(self) -> int:
         config = self.config

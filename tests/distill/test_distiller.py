@@ -232,6 +232,8 @@ def test_a_student_that_reads_what_the_environment_lacks_is_refused_at_once() ->
         ({"burn_in": 64}, "burn_in"),
         ({"minibatches": 2000}, "minibatches <= num_envs"),
         ({"epochs": 0}, "epochs >= 1"),
+        ({"optimizer": "sgd"}, "distill.optimizer among adam, soap"),
+        ({"betas": [0.9, 1.0]}, "distill.betas"),
     ],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, Any], hint: str) -> None:

@@ -211,7 +211,8 @@ def test_an_evaluation_is_made_when_it_is_due() -> None:
     assert seen == [distiller.student] * 2
 
 
-def test_everything_at_once_resumes_bit_by_bit() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_everything_at_once_resumes_bit_by_bit(optimizer: str) -> None:
     class Restorable(Chase):
         def state_dict(self) -> dict[str, Any]:
             names = ("target", "episode_length_buf")
@@ -226,6 +227,7 @@ def test_everything_at_once_resumes_bit_by_bit() -> None:
             env=Restorable(N),
             loss="nll",
             ema=0.9,
+            optimizer=optimizer,
             auxiliary=["target"],
             label="sample",
             episodes="failures",

@@ -9,12 +9,21 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import numpy_helper
 
 from robo_ts.env import TaskEnv, make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig
 from robo_ts.errors import BundleError, RoboTSError
-from robo_ts.export import ExportMismatch, compare_closed_loop, record_golden, replay_golden
+from robo_ts.export import (
+    ExportMismatch,
+    compare_closed_loop,
+    export_bundle,
+    load,
+    record_golden,
+    replay_golden,
+)
+from robo_ts.export.runtime import Runtime
 from robo_ts.policies import PolicyBundle
 from robo_ts.sim import EngineConfig
 
@@ -121,6 +130,44 @@ def test_a_comparison_tells_what_was_compared(
     assert 0.0 < found.max_hidden_diff < 1e-5
     assert (found.steps_compared, found.worlds) == (80, env.num_envs)
     assert found.episodes > 0
+
+
+def test_memory_that_is_not_cleared_at_an_episodes_end_is_a_mismatch(
+    bundles: dict[str, PolicyBundle],
+    exported: Callable[[str], Path],
+    env: TaskEnv,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    whole = Runtime.reset
+
+    def forgetful(self: Runtime, num: int = 1, mask: np.ndarray | None = None) -> None:
+        if mask is None:
+            whole(self, num)
+
+    monkeypatch.setattr(Runtime, "reset", forgetful)
+    with pytest.raises(ExportMismatch, match="cleared at episode ends"):
+        compare_closed_loop(bundles["gru"], exported("gru") / "policy.onnx", env, 80, seed=2)
+
+
+def test_rounding_that_only_grows_in_open_loop_is_no_mismatch(
+    make_bundle: Callable[[str], PolicyBundle], env: TaskEnv, tmp_path: Path
+):
+    bundle = make_bundle("gru")
+    with torch.no_grad():
+        for name, weight in bundle.policy.named_parameters():
+            if "_hh" in name and weight.dim() == 2:
+                weight.mul_(30.0)  # its memory is chaotic,
+            if "_ih" in name and weight.dim() == 2:
+                weight.mul_(0.1)  # whatever it sees
+    export_bundle(bundle, tmp_path)
+    one, other = load(tmp_path / "policy.onnx"), load(tmp_path / "policy.onnx")
+    obs = env.reset(seed=2)["proprioception"].numpy()
+    for runtime, first in ((one, obs), (other, obs + np.float32(1e-5))):
+        runtime.reset(env.num_envs)
+        runtime.act(first)
+    apart = [float(np.abs(one.act(obs) - other.act(obs)).max()) for _ in range(80)]
+    assert max(apart) > 1e-3
+    compare_closed_loop(bundle, tmp_path / "policy.onnx", env, 80, seed=2)
 
 
 def test_a_mismatch_names_the_step_the_world_and_the_action(

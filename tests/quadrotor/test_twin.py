@@ -108,7 +108,8 @@ def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window
     assert not twin.state.requires_grad
 
 
-def test_a_policy_gets_better() -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_a_policy_gets_better(optimizer: str) -> None:
     @torch.no_grad()
     def cost() -> float:
         twin, policy = QuadrotorTwin(hold(), 64, seed=9), one.policy()
@@ -125,6 +126,7 @@ def test_a_policy_gets_better() -> None:
     torch.manual_seed(0)
     network = PolicyConfig(encoder=[32], memory="none", base_term="privileged.hover_action")
     config = APGConfig(num_envs=64, iterations=80, window=25, first_window=25, learning_rate=5e-3)
+    config.optimizer = optimizer
     one = AnalyticPolicyGradient(env, Policy(network, env.spec, 4), config)
     before = cost()
     for _ in range(80):
@@ -132,14 +134,15 @@ def test_a_policy_gets_better() -> None:
     assert cost() < 0.7 * before
 
 
-def test_a_run_interrupted_goes_on_bit_for_bit() -> None:
-    whole = learner(0)
+@pytest.mark.parametrize("optimizer", ["adam", "soap"])
+def test_a_run_interrupted_goes_on_bit_for_bit(optimizer: str) -> None:
+    whole = learner(0, optimizer=optimizer)
     for _ in range(6):
         whole.learn_one()
-    first = learner(0)
+    first = learner(0, optimizer=optimizer)
     for _ in range(3):
         first.learn_one()
-    second = learner(1)
+    second = learner(1, optimizer=optimizer)
     second.load_state_dict(first.state_dict())
     for _ in range(3):
         second.learn_one()
@@ -158,7 +161,8 @@ def test_windows_grow_over_the_first_third() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"window": 0}, {"learning_rate": float("nan")}, {"betas": [0.9, 1.5]}]
+    "wrong",
+    [{"window": 0}, {"learning_rate": float("nan")}, {"betas": [0.9, 1.5]}, {"optimizer": "sgd"}],
 )
 def test_impossible_settings_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(RoboTSError, match=next(iter(wrong))):

@@ -185,3 +185,10 @@ def test_worlds_of_other_robots_are_refused() -> None:
 def test_worlds_that_cannot_be_shared_out_evenly_are_refused() -> None:
     with pytest.raises(RoboTSError, match="use 24 worlds"):
         worlds(num_envs=23)
+
+
+def test_an_optimizer_that_mixes_members_is_refused() -> None:
+    env = worlds()
+    policy = new_population(NETWORK, _told(env), 4, list(range(K)), seed=0)
+    with pytest.raises(RoboTSError, match="optimizer"):
+        PopulationGradient(env, policy, settings(optimizer="soap"))

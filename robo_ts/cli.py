@@ -17,7 +17,7 @@ setting: configs/ and the dataclasses it names. 'robo-ts COMMAND --help' shows m
 
 _EXAMPLES = {
     "pipeline": (
-        "robo-ts pipeline task=quadrotor                  # the whole line, 11 minutes on 2 cores",
+        "robo-ts pipeline task=quadrotor recipe=raptor    # the whole line, 25 minutes of a core",
         "robo-ts pipeline task=quadrotor recipe=smoke     # every file in a minute",
         "robo-ts pipeline task=quadrotor seed=1 distill.loss=huber run_dir=runs/huber",
     ),
@@ -38,6 +38,7 @@ _EXAMPLES = {
         "robo-ts bench sim env",
         "robo-ts bench sim env --task reacher --num-envs 1024",
         "robo-ts bench reacher --seeds 2",
+        "robo-ts bench ablations task=quadrotor --json benchmarks/ablations.json",
     ),
     "trials": (
         "robo-ts trials artifacts/quadrotor/student --only hold,tracking",
@@ -153,6 +154,10 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument("--seed", type=int, default=None, help="the first seed; 0 if left out")
     bench.add_argument("--seeds", type=int, default=None, help="how many, where methods need many")
     bench.add_argument("--steps", type=int, default=None, help="teachers: of every stage")
+    bench.add_argument(
+        "--percent", type=int, default=None, help="ablations: of the recipe's iterations"
+    )
+    bench.add_argument("--arms", default=None, help="ablations: names, with commas")
     bench.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
@@ -229,31 +234,37 @@ def _settings_apart(words: argparse.Namespace) -> list[str]:
         key, equals, value = word.partition("=")
         if not equals:
             plain.append(word)
-        elif key in ("task", "engine"):
+        elif key in ("task", "engine", "arms"):
             setattr(words, key, value)
-        elif key in ("num_envs", "seed", "seeds", "steps", "threads") and value.isdigit():
+        elif key in _NUMBERS and value.isdigit():
             setattr(words, key, int(value))
         else:
             raise RoboTSError(
-                "task=, engine=, or a whole number for num_envs=, threads=, seed=, seeds=, steps=",
+                f"task=, engine=, arms=, or a whole number for {'=, '.join(_NUMBERS)}=",
                 repr(word),
                 "see robo-ts bench --help",
             )
     return plain or ["sim", "env"]
 
 
+_NUMBERS = ("num_envs", "threads", "seed", "seeds", "steps", "percent")
+
+
 def _bench_speed(words: argparse.Namespace) -> _Measured:
     from robo_ts.bench import print_cameras, print_report, run_bench, run_cameras
     from robo_ts.bench.suite import CAMERAS
     from robo_ts.sim import EngineConfig
+    from robo_ts.sim.api import ENGINES
 
-    _refuse(words, ("seeds", "steps"), "sim, env and cameras, which are measured with one seed")
+    only = ("seeds", "steps", "percent", "arms")
+    _refuse(words, only, "sim, env and cameras, which are measured with one seed")
     task, name = words.task or "quadrotor", words.engine or "cpu"
     num_envs = 4096 if words.num_envs is None else words.num_envs
     engine = EngineConfig(name=name, threads=words.threads)
     stepped = [word for word in words.what if word != CAMERAS]
     if len(stepped) == len(words.what):
-        figures = run_bench(stepped, num_envs, engine, seed=words.seed or 0, task=task)
+        seed = words.seed or 0
+        figures = run_bench(stepped, num_envs, engine, seed=seed, task=task, beside=ENGINES)
         return Path(f"runs/bench-{task}-{name}.json"), figures, print_report
     seen = run_cameras(words.num_envs or 64, engine, seed=words.seed or 0, task=words.task)
     where = Path(f"runs/bench-cameras-{words.task or 'scene'}-{name}.json")
@@ -269,18 +280,27 @@ def _bench_speed(words: argparse.Namespace) -> _Measured:
 
 
 def _bench_suite(word: str, words: argparse.Namespace) -> _Measured:
-    from robo_ts.bench.suite import SUITE, run_one, show_one
+    from robo_ts.bench.suite import OPTIONS, SUITE, run_one, show_one
 
-    _refuse(words, ("num_envs", "task", "engine"), f"{word}, which has worlds of its own")
-    options = SUITE[word].options
-    _refuse(words, tuple({"steps"} - set(options)), f"{word}, whose size is fixed")
-    given = {name: getattr(words, name) or 0 for name in options}
+    measurement, path = SUITE[word], words.json or Path(f"runs/bench-{word}.json")
+    own = ("num_envs", "engine", *(() if words.task == measurement.task else ("task",)))
+    _refuse(words, own, f"{word}, which has worlds of its own" + _of(measurement.task))
+    options = measurement.options
+    others = sorted(set(OPTIONS) - {"json", *options})
+    _refuse(words, tuple(others), f"{word}, whose size is fixed")
+    given = {name: getattr(words, name) or OPTIONS[name] for name in options}
+    if "json" in options:
+        given["json"] = path
     seeds = None
     if words.seed is not None or words.seeds is not None:
         first = words.seed or 0
         seeds = range(first, first + (1 if words.seeds is None else words.seeds))
     figures = run_one(word, seeds, words.threads, **given)
-    return Path(f"runs/bench-{word}.json"), figures, lambda found: show_one(word, found)
+    return path, figures, lambda found: show_one(word, found)
+
+
+def _of(task: str) -> str:
+    return f" of task={task}" if task else ""
 
 
 def _refuse(words: argparse.Namespace, options: tuple[str, ...], what: str) -> None:

@@ -15,6 +15,7 @@ TEXTS = {
     "explain": "where a student loses its teacher's success, and what to try",
     "matches": "policies against each other, ranked",
     "probe": "what a student's memory knows, against time",
+    "transfer": "policies in another simulator, with MuJoCo beside",
     "compare": "runs side by side, on the terminal and as one HTML page",
     "report": "make a run's HTML page anew, finished or not",
     "completion": "print what makes a shell complete robo-ts",
@@ -34,6 +35,10 @@ EXAMPLES = {
     ),
     "matches": ("robo-ts matches mine=runs/a/teacher/bundle chaser goalkeeper random --games 100",),
     "probe": ("robo-ts probe artifacts/quadrotor/student --times 0.1,1,5",),
+    "transfer": (
+        "robo-ts transfer artifacts/quadrotor/student            # in Crazyflow, all its vehicles",
+        "robo-ts transfer mine=runs/a/export/policy.onnx --robots cf21B_500 --spread 0.2",
+    ),
     "compare": (
         "robo-ts compare runs/a runs/b",
         "robo-ts compare runs/* --out runs/compare.html",
@@ -55,6 +60,7 @@ def add_arguments(name: str, parser: argparse.ArgumentParser) -> None:
         "explain": _add_explain,
         "matches": _add_matches,
         "probe": _add_probe,
+        "transfer": _add_transfer,
         "compare": _add_compare,
         "report": _add_report,
         "completion": _add_completion,
@@ -70,6 +76,7 @@ def run(words: argparse.Namespace) -> int:
         "explain": _explain,
         "matches": _matches,
         "probe": _probe,
+        "transfer": _transfer,
         "compare": _compare,
         "report": _report,
         "completion": _completion,
@@ -122,6 +129,19 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", default="", help="s after an episode's start, with commas")
     parser.add_argument("--num-envs", type=int, default=4096)
     parser.add_argument("--engine", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", type=Path, default=None, help="write the figures here")
+
+
+def _add_transfer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
+    parser.add_argument("--task", default="quadrotor")
+    parser.add_argument("--simulator", default="crazyflow")
+    parser.add_argument("--robots", default="", help="with commas; all of them if left out")
+    parser.add_argument("--episodes", type=int, default=256, help="per robot")
+    parser.add_argument(
+        "--spread", type=float, default=0.0, help="draw its parameters this far around, 0.2 is 20%%"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here")
 
@@ -211,6 +231,29 @@ def _probe(words: argparse.Namespace) -> int:
         raise RoboTSError("--times with seconds and commas", words.times, "write 0.1,1,5") from None
     engine = EngineConfig(words.engine)
     found = probe_bundle(Path(words.policy), times, words.num_envs, engine, words.seed)
+    if words.json:
+        write_json(words.json, found)
+    show(found)
+    return 0
+
+
+def _transfer(words: argparse.Namespace) -> int:
+    from robo_ts.files import check_writable, write_json
+
+    if words.json:
+        check_writable(words.json)
+    from robo_ts.pipeline.transfer import show, transfer
+
+    robots = [word for word in words.robots.split(",") if word]
+    found = transfer(
+        words.policies,
+        words.task,
+        words.simulator,
+        robots,
+        words.episodes,
+        words.spread,
+        words.seed,
+    )
     if words.json:
         write_json(words.json, found)
     show(found)

@@ -1,30 +1,65 @@
 """Train soccer policies stage by stage: ``python scripts/train_soccer.py score match team``.
 
-Each stage is a recipe, starts from the one before, and keeps its folder under ``runs/soccer/``:
-what is finished there is not done again, what was interrupted goes on. ``--stop teach`` leaves
-the students out. Further words are settings of every stage, as for ``robo-ts pipeline``.
+Each stage is a recipe, begins with the teacher of the one before, and keeps its folder under
+``runs/soccer/``: what is finished there is not done again, what was interrupted goes on. ``score``,
+``match`` and ``team`` go on to teach that teacher; ``eyes`` and ``eyes_match`` make players of it
+that see. ``--stop teach`` leaves the students out. Further words are settings of every stage, as
+for ``robo-ts pipeline``.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from robo_ts.cli import main
 
-# A stage's recipe, and the stage whose teacher it starts from.
-STAGES = {"score": ("default", ""), "match": ("match", "score"), "team": ("team", "match")}
+
+class Stage(NamedTuple):
+    """A recipe, and what it does with the teacher of another stage.
+
+    Attributes:
+        recipe: its name.
+        before: the other stage; empty for none.
+        taken_as: the setting that takes the teacher's bundle.
+        plays: whether that teacher is also one of the opponents trained against.
+    """
+
+    recipe: str
+    before: str = ""
+    taken_as: str = "teacher.start_from"
+    plays: bool = False
+
+
+STAGES = {
+    "score": Stage("default"),
+    "match": Stage("match", "score"),
+    "team": Stage("team", "match"),
+    "eyes": Stage("eyes", "score", "teacher_bundle"),
+    "eyes_match": Stage("eyes_match", "match", "teacher_bundle", plays=True),
+}
+
+
+def settings_of(name: str, root: Path) -> list[str]:
+    """The words of ``robo-ts pipeline`` for a stage, as far as the one before has finished."""
+    stage = STAGES[name]
+    words = ["task=soccer", f"recipe={stage.recipe}", f"run_dir={root / name}"]
+    before = root / stage.before / "teacher"
+    if stage.before and (before / "done.json").is_file():
+        words.append(f"{stage.taken_as}={before / 'bundle'}")
+        if stage.plays:
+            words.append(f"training.opponents=[{before / 'bundle'},chaser,goalkeeper,random]")
+    return words
 
 
 def run(stages: list[str], settings: list[str], root: Path, stop: str) -> int:
     """Run the named stages in their order; the exit status of the first that fails."""
-    for name, (recipe, before) in STAGES.items():
+    for name in STAGES:
         if name not in stages:
             continue
-        words = ["task=soccer", f"recipe={recipe}", f"run_dir={root / name}"]
-        if before and (root / before / "teacher" / "done.json").is_file():
-            words.append(f"teacher.start_from={root / before / 'teacher' / 'bundle'}")
-        print(f"{name}: robo-ts {stop} {' '.join([*words, *settings])}", flush=True)
-        status = main([stop, *words, *settings])
+        words = [*settings_of(name, root), *settings]
+        print(f"{name}: robo-ts {stop} {' '.join(words)}", flush=True)
+        status = main([stop, *words])
         if status:
             return status
     return 0

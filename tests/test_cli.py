@@ -45,7 +45,7 @@ def test_version_is_the_packages():
 
 VERBS = (
     "pipeline teach distill evaluate export bench trials view video doctor explain matches probe "
-    "compare report completion"
+    "transfer compare report completion"
 )
 
 

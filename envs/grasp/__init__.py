@@ -2,6 +2,7 @@
 
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.grasp.config import GraspConfig
+from robo_ts.envs.grasp.eyes_config import CAMERAS, PERFECT
 from robo_ts.envs.grasp.objects.families import FAMILIES
 from robo_ts.envs.grasp.task import Grasp
 from robo_ts.envs.grasp.trials import trials
@@ -16,8 +17,9 @@ TASK = TaskSpec(
         "actor": ["proprioception", "privileged"],
         "critic": ["proprioception", "privileged"],
         "teacher": ["proprioception", "privileged"],
-        "student": ["proprioception", "wrist"],
+        "student": ["proprioception", "wrist", "fixed_depth", "palm_depth"],
     },
+    perfect_sensors={"eyes": dict.fromkeys(CAMERAS, PERFECT)},
     bins={
         "friction": [0.5, 0.7, 0.9, 1.2001],
         "mass_kg": [0.0, 0.03, 0.1, 0.3, 2.0],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from robo_ts.checks import check_at_least_one, check_not_negative, check_one_of, check_positive
+from robo_ts.envs.grasp.eyes_config import EyesConfig
 from robo_ts.envs.grasp.objects.object_set import SPLITS
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import Range
@@ -157,6 +158,7 @@ class GraspConfig:
         start: where an episode begins.
         reward: the reward's weights.
         physics: how contacts are simulated.
+        eyes: what students see with.
     """
 
     hand: str = "allegro"
@@ -173,6 +175,7 @@ class GraspConfig:
     start: StartConfig = field(default_factory=StartConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     physics: PhysicsConfig = field(default_factory=PhysicsConfig)
+    eyes: EyesConfig = field(default_factory=EyesConfig)
 
     def __post_init__(self) -> None:
         check_one_of("task.action", self.action, ACTIONS)

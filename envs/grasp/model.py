@@ -39,7 +39,7 @@ class CameraPose:
 
     pos: tuple[float, float, float] = (0.55, -0.4, 0.4)
     target: tuple[float, float, float] = (0.0, 0.0, 0.1)
-    fovy: float = 44.0
+    fovy: float = 38.0
 
 
 def build_model(
@@ -132,6 +132,7 @@ def _add_hand(spec: mujoco.MjSpec, hand: Hand) -> None:
         servo.forcerange = [-gains["force"], gains["force"]]
         servo.ctrlrange = WRIST_RANGE[index]
     spec.attach(own, frame=frame, prefix=PREFIX)
+    spec.camera(f"{PREFIX}palm").name = "palm"  # observation groups and files are named after it
 
 
 def _add_object(

@@ -3,6 +3,8 @@ knows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -15,8 +17,13 @@ _FORCE = 5.0  # N that count as one
 _LARGEST_FORCE = 4.0  # counted so
 
 
-def observation_spec(layout: Layout, num_actions: int) -> ObservationSpec:
-    """The groups of a task with this hand. ``heading``: z up, x along the fingers' heading."""
+def observation_spec(
+    layout: Layout, num_actions: int, seen: Sequence[ObservationGroup] = ()
+) -> ObservationSpec:
+    """The groups of a task with this hand, and ``seen``, those of its eyes.
+
+    ``heading``: z up, x along the fingers' heading.
+    """
     joints, motors = len(layout.finger_qpos), len(layout.actuators)
     fingers, keypoints = len(layout.fingers), len(layout.keypoints)
     proprioception = (
@@ -48,6 +55,7 @@ def observation_spec(layout: Layout, num_actions: int) -> ObservationSpec:
         [
             ObservationGroup("proprioception", proprioception, deployable=True),
             ObservationGroup("wrist", wrist, deployable=True),
+            *seen,
             ObservationGroup("privileged", privileged, deployable=False),
         ]
     )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.envs.grasp.config import GraspConfig
+from robo_ts.envs.grasp.eyes import HAND_FIELDS, Eyes
 from robo_ts.envs.grasp.geometry import from_heading
 from robo_ts.envs.grasp.hands import get_hand
 from robo_ts.envs.grasp.layout import find_layout
@@ -23,7 +24,7 @@ from robo_ts.envs.grasp.observations import (
     wrist_place,
 )
 from robo_ts.envs.grasp.outcomes import FAILURES, Record
-from robo_ts.envs.grasp.rewards import reward
+from robo_ts.envs.grasp.rewards import reward_terms
 from robo_ts.envs.grasp.scene import Scene, Surfaces, look
 from robo_ts.envs.grasp.starts import Rest, draw_start
 from robo_ts.sim import EngineConfig, make_sim
@@ -67,14 +68,16 @@ class Grasp(TaskEnv):
             model,
             num_envs,
             engine,
-            fields=("site_xpos", "sensordata"),
+            fields=("site_xpos", "sensordata", *(HAND_FIELDS if config.eyes.imagined else ())),
             expand=(*self.variants.fields, "geom_friction"),
         )
         self.layout = layout = find_layout(model, self.hand, sim.device)
         self._directions = self._action_directions(sim.device)
+        self.eyes = Eyes(sim, config.eyes)
+        self.cameras = self.eyes.cameras
         super().__init__(
             sim,
-            observation_spec(layout, len(self._directions)),
+            observation_spec(layout, len(self._directions), self.eyes.groups),
             num_actions=len(self._directions),
             max_episode_steps=config.episode_steps,
             substeps=config.substeps,
@@ -180,6 +183,7 @@ class Grasp(TaskEnv):
         self._friction[env_ids] = friction
         self._start_distance[env_ids] = start.distance
         self.record.begin(env_ids, config.goal_height)
+        self.eyes.reset(env_ids, self.reset_rng)
         self.scene.replace(env_ids, look(self.sim, self.layout, self._surfaces, ids, env_ids))
 
     def _write_state(self, env_ids: Tensor, position: Tensor, quat: Tensor, target: Tensor) -> None:
@@ -211,6 +215,7 @@ class Grasp(TaskEnv):
 
     def _after_physics(self) -> None:
         self.scene = look(self.sim, self.layout, self._surfaces, self.object_ids)
+        self.eyes.step()
         config = self.config
         self.record.update(
             self.scene, self._start, self._goal, config.success_distance, config.knocked_distance
@@ -219,9 +224,12 @@ class Grasp(TaskEnv):
     def _terminated(self) -> Tensor:
         return self.record.knocked | self.record.unstable
 
-    def _reward(self, terminated: Tensor) -> Tensor:
+    def reward_terms(self, terminated: Tensor | None = None) -> dict[str, Tensor]:
+        """The reward of the worlds as they are, by term, ``(num_envs,)`` each."""
         config = self.config
-        return reward(
+        if terminated is None:
+            terminated = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        return reward_terms(
             self.scene,
             self.layout,
             self._goal,
@@ -233,6 +241,9 @@ class Grasp(TaskEnv):
             terminated,
             config.reward,
         )
+
+    def _reward(self, terminated: Tensor) -> Tensor:
+        return torch.stack(list(self.reward_terms(terminated).values())).sum(dim=0)
 
     def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
         def rows(x: Tensor) -> Tensor:
@@ -248,6 +259,7 @@ class Grasp(TaskEnv):
             "privileged": privileged(
                 scene, rows(self._goal), rows(self._mass), rows(self._friction)
             ),
+            **self.eyes.read(env_ids),
         }
 
     # -- measurement -------------------------------------------------------------------------------
@@ -291,9 +303,16 @@ class Grasp(TaskEnv):
         for part in ("scene", "record"):
             value = getattr(self, part)
             state |= {f"{part}.{f.name}": getattr(value, f.name) for f in fields(value)}
-        return state
+        return state | (self.cameras.state_dict() if self.cameras is not None else {})
 
     def _load_task_state(self, state: dict[str, Tensor]) -> None:
         super()._load_task_state(state)
         for part, kind in (("scene", Scene), ("record", Record)):
             setattr(self, part, kind(**{f.name: state[f"{part}.{f.name}"] for f in fields(kind)}))
+        if self.cameras is not None:
+            self.cameras.load_state_dict(state)
+
+    def close(self) -> None:
+        if self.cameras is not None:
+            self.cameras.close()
+        super().close()

@@ -3,6 +3,7 @@
 from robo_ts.env.registry import TaskSpec
 from robo_ts.envs.quadrotor.config import DroneRanges, QuadrotorConfig
 from robo_ts.envs.quadrotor.task import Quadrotor, hover
+from robo_ts.envs.quadrotor.transfer import CRAZYFLOW
 from robo_ts.envs.quadrotor.trials import trials
 from robo_ts.envs.quadrotor.twin import QuadrotorTwin
 from robo_ts.envs.quadrotor.view import view
@@ -34,6 +35,7 @@ TASK = TaskSpec(
         }
     },
     error_metric="position_error_m",
+    simulators={"crazyflow": CRAZYFLOW},
     view=view,
 )
 

@@ -84,7 +84,7 @@ def begin(
     parameters |= _circumstances(config, drones, real.float(), flight, generator)
     if flight.features.moving:
         parameters |= _references(config, drones, generator)
-    state = _start(config, num, generator)
+    state = draw_start(config, num, generator)
     rows = {name: parameters[name] for name in flight.parameters.sizes}
     packed = flight.parameters.join(rows)
     shape = {n: s for n, s in flight.state.sizes.items() if n not in state}
@@ -184,7 +184,9 @@ def _plane(num: int, tilt: bool, rng: torch.Generator) -> tuple[Tensor, Tensor]:
     return first, torch.nn.functional.normalize(second, dim=0)
 
 
-def _start(config: QuadrotorConfig, num: int, rng: torch.Generator) -> Rows:
+def draw_start(config: QuadrotorConfig, num: int, rng: torch.Generator) -> Rows:
+    """Where ``num`` episodes start: ``position``, ``quaternion``, ``velocity``, ``rate``, ``rotor``
+    and the ``action`` that belongs to it, ``(size, num)`` each."""
     start, device = config.start, rng.device
 
     def uniform(rows: int, greatest: float) -> Tensor:

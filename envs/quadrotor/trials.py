@@ -137,6 +137,12 @@ def _sensors() -> dict[str, Trial]:
         found[f"readings_{milliseconds}ms_late"] = _hold(
             "sensors", "hold; readings late", sensors=late
         )
+    found["latency_0_20ms"] = _hold(
+        "sensors",
+        "hold; latency drawn, on actions, readings or both",
+        1024,
+        sensors={"latency": _range(0.0, 0.02)},
+    )
     for size in (0.5, 1.0, 2.0):
         noise = {"noise": _always(size)}
         found[f"noise_x{size:g}"] = _hold(

@@ -17,7 +17,8 @@ TASK = TaskSpec(
         "teacher": ["privileged"],
         "student": ["proprioception", "perception"],
     },
-    outcomes=("own_goal",),
+    outcomes=("own_goal", "ball_found"),
+    cameras={"eyes": {"enabled": True}},
     # One teammate and two opponents have places in every view; with fewer, some stay empty.
     resting_terms=("*.*teammate_*", "*.*opponent_*"),
     trials=trials,

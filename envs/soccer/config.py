@@ -12,6 +12,7 @@ from robo_ts.checks import (
     check_positive,
     check_shares,
 )
+from robo_ts.envs.soccer.eyes.config import EyesConfig
 from robo_ts.envs.soccer.walkers import WALKERS
 from robo_ts.errors import RoboTSError
 
@@ -133,6 +134,8 @@ class SoccerConfig:
         start: how episodes begin.
         reward: its weights.
         perception: what the group ``perception`` lacks.
+        eyes: what head cameras see.
+        neck: whether players can turn their heads; without, they look straight ahead.
     """
 
     walker: str = "box"
@@ -144,6 +147,8 @@ class SoccerConfig:
     start: StartConfig = field(default_factory=StartConfig)
     reward: RewardConfig = field(default_factory=RewardConfig)
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+    eyes: EyesConfig = field(default_factory=EyesConfig)
+    neck: bool = True
 
     def __post_init__(self) -> None:
         check_one_of("task.walker", self.walker, tuple(WALKERS))

@@ -34,6 +34,15 @@ PERCEPTION = ObservationGroup(
     deployable=True,
 )
 
+# Whether the ball is in the head camera's picture, and whether it was of late, so that a student
+# with a memory can know what a teacher acts upon.
+SIGHT = ObservationGroup(
+    "sight",
+    (Term("ball_in_view", 1), Term("ball_known", 1)),
+    deployable=False,
+)
+_OF_LATE = 0.51  # s: half a second, whatever the rounding
+
 
 class Scene(NamedTuple):
     """What could be detected, from every player of a team; ``(worlds, viewers, THINGS, ...)``.
@@ -96,6 +105,11 @@ def facing(walker: Walker, field: Field, team: Team) -> Tensor:
     eye = walker.eye(team.of(field.qpos))
     offset = rotated(field.ball[:, None, :2] - eye.position[..., :2], eye.yaw)
     return offset[..., 0] / distance(offset).clamp_min(1e-6)
+
+
+def sight(unseen: Tensor) -> Tensor:
+    """The group ``sight`` from the time since the ball was in view, ``(worlds, viewers)`` s."""
+    return torch.stack([unseen == 0.0, unseen <= _OF_LATE], dim=-1).float()
 
 
 def exact(view: Scene) -> Tensor:

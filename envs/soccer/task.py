@@ -14,9 +14,11 @@ from robo_ts.env.observations import ObservationSpec
 from robo_ts.env.players import Lineup, Player
 from robo_ts.envs.soccer import perception, rewards, starts, views
 from robo_ts.envs.soccer.config import OPPONENT_IDS, SoccerConfig
+from robo_ts.envs.soccer.eyes import HEAD, Eyes, head_group
 from robo_ts.envs.soccer.field import Field, distance, field_of
-from robo_ts.envs.soccer.model import build_model
+from robo_ts.envs.soccer.model import build_model, player_names
 from robo_ts.envs.soccer.pitch import BALL_RADIUS, HALF_LENGTH
+from robo_ts.envs.soccer.record import FAILURES, NOBODY, Record
 from robo_ts.envs.soccer.referee import ruling, thrown_in
 from robo_ts.envs.soccer.scripted import SCRIPTED, scripted
 from robo_ts.envs.soccer.views import Team
@@ -24,11 +26,12 @@ from robo_ts.envs.soccer.walkers import WALKERS
 from robo_ts.errors import BundleError, RoboTSError
 from robo_ts.policies import PolicyBundle
 from robo_ts.policies.player import PolicyPlayer
+from robo_ts.seeds import derive
 from robo_ts.sim import EngineConfig, make_sim
+from robo_ts.sim.cameras import Cameras
 
 # A player within this of the ball has touched it, m: it may have left again by the step's end.
 _TOUCH = 0.03
-_NOBODY = -1
 
 
 class Soccer(TaskEnv):
@@ -39,13 +42,7 @@ class Soccer(TaskEnv):
     """
 
     name: ClassVar[str] = "soccer"
-    failure_names: ClassVar[tuple[str, ...]] = (
-        "none",
-        "too late",
-        "conceded",
-        "own goal",
-        "fallen",
-    )
+    failure_names: ClassVar[tuple[str, ...]] = FAILURES
     kept: ClassVar[tuple[str, ...]] = (
         "qpos",
         "qvel",
@@ -53,12 +50,6 @@ class Soccer(TaskEnv):
         "_history",
         "_to_ball",
         "_to_goal",
-        "_goals",
-        "_last_touch",
-        "_first_touch",
-        "_viewed",
-        "_own_goal",
-        "_outs",
         "_fallen",
     )
 
@@ -77,7 +68,9 @@ class Soccer(TaskEnv):
             [
                 views.proprioception_group(walker),
                 perception.PERCEPTION,
+                *([head_group(config.eyes)] if config.eyes.enabled else []),
                 views.privileged_group(walker),
+                perception.SIGHT,
                 views.OPPONENT,
             ]
         )
@@ -93,6 +86,9 @@ class Soccer(TaskEnv):
         )
         self.worlds, self.players = worlds, home + away
         self.home, self.away = Team(0, home, 1.0), Team(home, home + away, -1.0)
+        self.eyes: Eyes | None = None
+        if config.eyes.enabled:
+            self.eyes = Eyes(self.sim, walker, player_names(home, away), home, config.eyes)
         self.lineup: Lineup | None = None
         if away:
             self.lineup = Lineup(
@@ -115,11 +111,8 @@ class Soccer(TaskEnv):
         delayed, size = self.config.perception.delay + 1, perception.PERCEPTION.size
         self._history = new(players, delayed, size)
         self._to_ball, self._to_goal = new(players), new()
-        self._goals = new(2)
-        self._last_touch = new(value=_NOBODY, dtype=torch.long)
-        self._first_touch, self._viewed = new(players, value=torch.inf), new(players)
-        self._own_goal, self._outs = new(value=False, dtype=torch.bool), new()
         self._fallen = new(self.home.last, value=False, dtype=torch.bool)
+        self.record = Record.empty(n, players, self.device)
 
     # -- who plays ---------------------------------------------------------------------------------
 
@@ -139,6 +132,10 @@ class Soccer(TaskEnv):
                 "mend the name",
             )
         bundle = PolicyBundle.load(name)
+        if HEAD in bundle.policy.spec and HEAD not in self.spec:
+            raise BundleError(
+                f"task.eyes.enabled=true for {name}, a policy that sees pictures", "false", "set it"
+            )
         bundle.check_fits(self.name, self.spec, self.num_actions)
         if OPPONENT_GROUP in bundle.policy.spec:
             raise BundleError(
@@ -169,6 +166,8 @@ class Soccer(TaskEnv):
             obs["privileged"] = views.privileged(felt, field, self.away, seen).flatten(0, 1)
         if "perception" in self.lineup.groups:
             obs["perception"] = self.away.of(self._history)[:, :, -1].flatten(0, 1)
+        if HEAD in self.lineup.groups:
+            obs[HEAD] = self._pictures(self.away).flatten(0, 1)
         action = self.lineup.act(obs, self.num_actions)
         return action.unflatten(0, (self.worlds, self.away.last - self.away.first))
 
@@ -176,18 +175,16 @@ class Soccer(TaskEnv):
 
     def _reset_worlds(self, env_ids: Tensor) -> None:
         worlds = torch.unique(env_ids // self.agents) if self.agents > 1 else env_ids
-        self._place(worlds)
+        self.record.begin(worlds)
+        self._place(worlds, begins=True)
         if self.lineup is not None:
             self.lineup.draw(worlds, self.reset_rng)
-        self._goals[worlds] = 0.0
-        self._first_touch[worlds] = torch.inf
-        self._viewed[worlds] = 0.0
-        self._own_goal[worlds] = False
-        self._outs[worlds] = 0.0
         self._fallen[worlds] = False
+        if self.eyes is not None:
+            self.eyes.reset(worlds, self.look_rng)
 
-    def _place(self, worlds: Tensor) -> None:
-        """Ball and players take their places in ``worlds``, at rest."""
+    def _place(self, worlds: Tensor, begins: bool = False) -> None:
+        """Ball and players take their places in ``worlds``, at rest; perhaps an episode begins."""
         config, home = self.config, self.home.last
         start = starts.begin(config.start, len(worlds), home, self.players - home, self.reset_rng)
         qpos = torch.zeros(len(worlds), self.sim.model.nq, device=self.device)
@@ -197,14 +194,15 @@ class Soccer(TaskEnv):
         self.sim.write("qpos", qpos, worlds)
         self.qpos[worlds], self.qvel[worlds] = qpos, 0.0
         self.action[worlds] = 0.0
-        self._last_touch[worlds] = _NOBODY
+        self.record.last_touch[worlds] = NOBODY
         field = field_of(qpos, self.qvel[worlds], self.walker, self.players)
         self._to_ball[worlds], self._to_goal[worlds] = self._distances(field)
         for team in self._watching():
             seen = views.others(field, team)
             view = perception.scene(self.walker, field, team, seen, config.perception.sight)
-            team_rows = slice(team.first, team.last)
-            self._history[worlds, team_rows] = perception.exact(view)[:, :, None]
+            self._history[worlds, team.rows] = perception.exact(view)[:, :, None]
+            if begins:
+                self.record.start(worlds, team.rows, view.ball_in_view)
 
     # -- the step ----------------------------------------------------------------------------------
 
@@ -215,6 +213,9 @@ class Soccer(TaskEnv):
         wanted = action.clamp(-1.0, 1.0).unflatten(0, (self.worlds, self.agents))
         if self.lineup is not None:
             wanted = torch.cat([wanted, self._away_action()], dim=1)
+        if not self.config.neck:
+            wanted = wanted.clone()
+            wanted[..., [self.walker.actions.index(name) for name in self.walker.neck]] = 0.0
         keep = self.walker.smoothing
         self.action = keep * self.action + (1.0 - keep) * wanted
         control = self.walker.control(self.action, self.field.qpos)
@@ -235,10 +236,14 @@ class Soccer(TaskEnv):
         self._advance = was_to_goal - self._to_goal
         self._ruling = ruling(field.ball)
         self._fallen = self.walker.fallen(self.home.of(field.qpos))
-        self._touched(field)
-        self._score()
+        touching = self.walker.touches(field.qpos, field.ball[:, None], _TOUCH)
+        self.record.touch(touching, self._to_ball, self.home.last, field, self.episode_time())
+        self.record.walk(self._to_ball, field)
+        self.record.score(self._ruling)
         self._look(field)
         self._restart()
+        if self.eyes is not None:
+            self.eyes.step()
 
     @property
     def field(self) -> Field:
@@ -250,22 +255,6 @@ class Soccer(TaskEnv):
         to_ball = distance(field.ball[:, None, :2] - field.players.position)
         goal = field.ball.new_tensor([HALF_LENGTH, 0.0])
         return to_ball, distance(goal - field.ball[:, :2])
-
-    def _touched(self, field: Field) -> None:
-        touching = self.walker.touches(field.qpos, field.ball[:, None], _TOUCH)
-        now = self.episode_time()[:, None].expand_as(self._first_touch)
-        first = touching & self._first_touch.isinf()
-        self._first_touch = torch.where(first, now, self._first_touch)
-        # Of two that touch it at once, the nearer one has it.
-        gap = torch.where(touching, self._to_ball, torch.inf)
-        toucher = (gap.argmin(dim=1) >= self.home.last).long()
-        self._last_touch = torch.where(touching.any(dim=1), toucher, self._last_touch)
-
-    def _score(self) -> None:
-        self._goals[:, 0] += self._ruling.scored
-        self._goals[:, 1] += self._ruling.conceded
-        self._own_goal |= self._ruling.conceded & (self._last_touch == 0)
-        self._outs += self._ruling.out
 
     def _watching(self) -> list[Team]:
         """The teams for which there must be a perception."""
@@ -279,9 +268,8 @@ class Soccer(TaskEnv):
         for team in self._watching():
             seen = views.others(field, team)
             view = perception.scene(self.walker, field, team, seen, config.sight)
-            rows = slice(team.first, team.last)
-            new[:, rows] = perception.detected(view, config, self.step_rng)
-            self._viewed[:, rows] += view.ball_in_view
+            new[:, team.rows] = perception.detected(view, config, self.step_rng)
+            self.record.see(team.rows, view.ball_in_view, self.episode_time(), self.step_dt)
         # Newest first; what policies read is the oldest.
         self._history = torch.cat([new[:, :, None], self._history[:, :, :-1]], dim=2)
         self._facing = perception.facing(self.walker, field, self.home)
@@ -321,20 +309,23 @@ class Soccer(TaskEnv):
 
     def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
         worlds, rows = None, slice(self.num_envs)
-        field, action, history = self.field, self.action, self._history
+        field, action, history, unseen = self.field, self.action, self._history, self.record.unseen
         if env_ids is not None:
             worlds, at = torch.unique(env_ids // self.agents, return_inverse=True)
             rows = at * self.agents + env_ids % self.agents
             field = field_of(self.qpos[worlds], self.qvel[worlds], self.walker, self.players)
-            action, history = action[worlds], history[worlds]
+            action, history, unseen = action[worlds], history[worlds], unseen[worlds]
         seen = views.others(field, self.home)
         felt = views.proprioception(self.walker, field, self.home, action)
         found = {
             "proprioception": felt,
             "perception": self.home.of(history)[:, :, -1],
             "privileged": views.privileged(felt, field, self.home, seen),
+            perception.SIGHT.name: perception.sight(self.home.of(unseen)),
             OPPONENT_GROUP: self._opponent(worlds),
         }
+        if self.eyes is not None and self._is_emitted(HEAD):
+            found[HEAD] = self._pictures(self.home, worlds)
         return {name: value.flatten(0, 1)[rows].contiguous() for name, value in found.items()}
 
     def _opponent(self, worlds: Tensor | None) -> Tensor:
@@ -350,34 +341,50 @@ class Soccer(TaskEnv):
         """Time since each world's start, ``(worlds,)`` s."""
         return self.episode_step[:: self.agents] * self.step_dt
 
+    # -- eyes --------------------------------------------------------------------------------------
+
+    @property
+    def cameras(self) -> Cameras | None:
+        """The head camera of the first player; None without eyes."""
+        if self.eyes is None:
+            return None
+        if 0 not in self.eyes.open:
+            self.eyes.look(sorted({0, *self._lookers()}), self.look_rng)
+        return self.eyes.open[0]
+
+    def _pictures(self, team: Team, worlds: Tensor | None = None) -> Tensor:
+        """What a team sees, ``(worlds, players, 3, height, width)`` uint8."""
+        assert self.eyes is not None
+        players = range(team.first, team.last)
+        if not set(players) <= set(self.eyes.open):
+            self.eyes.look(self._lookers(), self.look_rng)
+        return self.eyes.read(players, worlds)
+
+    def _lookers(self) -> list[int]:
+        """The players somebody looks through."""
+        looking = list(range(self.home.last)) if self._is_emitted(HEAD) else []
+        if self.lineup is not None and HEAD in self.lineup.groups:
+            looking += range(self.away.first, self.away.last)
+        return looking
+
+    def _rest_cameras(self) -> None:
+        if self.eyes is not None:  # those that are needed open when they are first read
+            wanted = self._lookers()
+            self.eyes.look([player for player in self.eyes.open if player in wanted], self.look_rng)
+
+    def _seed(self, seed: int) -> None:
+        super()._seed(seed)
+        # Looks have chance of their own: worlds are the same whether or not somebody looks.
+        self.look_rng = torch.Generator(device=self.device).manual_seed(derive(seed, "look"))
+
     # -- measurement -------------------------------------------------------------------------------
 
     def evaluate(self) -> dict[str, Tensor]:
-        scored, conceded = self._goals.unbind(dim=1)
-        success = scored > conceded
-        lost = torch.where(self._own_goal, 3, 2)
-        failure = torch.where(conceded > scored, lost, 1)
-        fell = self._fallen.any(dim=1) & self.config.end_on_fall
-        failure = torch.where(fell, 4, failure).masked_fill(success, 0)
         steps = self.episode_step[:: self.agents].clamp_min(1)
-        time = self.episode_time()
-        by_world = {
-            "success": success,
-            "success_ever": scored > 0,
-            "failure": failure,
-            "points": 0.5 * (1.0 + torch.sign(scored - conceded)),
-            "scored": scored,
-            "conceded": conceded,
-            "own_goal": self._own_goal,
-            "out_of_play": self._outs,
-            "time_to_goal_s": torch.where(success, time, torch.inf),
-        }
+        fell = self._fallen.any(dim=1) & self.config.end_on_fall
+        by_world = self.record.by_world(fell, self.episode_time())
+        by_player = self.record.by_player(self.home.rows, steps)
         found = {name: self._rows_of(value).clone() for name, value in by_world.items()}
-        home = slice(self.home.last)
-        by_player = {
-            "first_touch_s": self._first_touch[:, home],
-            "ball_in_view": self._viewed[:, home] / steps[:, None],
-        }
         rows = {k: v.flatten()[: self.num_envs].clone() for k, v in by_player.items()}
         return found | rows
 
@@ -385,13 +392,26 @@ class Soccer(TaskEnv):
         return self._unit_actions(self.walker.actions, self.walker.meaning)
 
     def _task_state(self) -> dict[str, Tensor]:
-        lineup = self.lineup.state() if self.lineup is not None else {}
-        return super()._task_state() | lineup
+        found = (
+            super()._task_state() | self.record.state() | {"look_rng": self.look_rng.get_state()}
+        )
+        for part in (self.lineup, self.eyes):
+            found |= part.state() if part is not None else {}
+        return found
 
     def _load_task_state(self, state: dict[str, Tensor]) -> None:
         super()._load_task_state(state)
+        self.record.load_state(state)
         if self.lineup is not None:
             self.lineup.load_state(state)
+        if self.eyes is not None:
+            self.eyes.load_state(state, self.look_rng)
+        self.look_rng.set_state(state["look_rng"].cpu())
+
+    def close(self) -> None:
+        if self.eyes is not None:
+            self.eyes.close()
+        super().close()
 
 
 OPPONENT_GROUP = views.OPPONENT.name

@@ -29,9 +29,14 @@ class Team(NamedTuple):
     last: int
     sign: float
 
+    @property
+    def rows(self) -> slice:
+        """Its players among all."""
+        return slice(self.first, self.last)
+
     def of(self, players: Tensor) -> Tensor:
         """Its part of what holds for all players, ``(worlds, players, ...)``."""
-        return players[:, self.first : self.last]
+        return players[:, self.rows]
 
 
 class Seen(NamedTuple):

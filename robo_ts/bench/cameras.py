@@ -16,8 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from robo_ts.bench.sim import wait
-from robo_ts.env import make_env
+from robo_ts.env import get_task, make_env
 from robo_ts.errors import RoboTSError
+from robo_ts.evaluate.trials import with_changes
 from robo_ts.lineage import commit, hardware, versions
 from robo_ts.sim import BatchSim, EngineConfig, Range, make_sim
 from robo_ts.sim.cameras import CameraConfig, Cameras, SensorConfig, make_room
@@ -117,7 +118,9 @@ def _makers(num_envs: int, engine: EngineConfig, seed: int, task: str | None) ->
         }
 
     def of_task() -> tuple[Cameras, Callable[[], None]]:
-        env = make_env(task, num_envs, engine=engine, seed=seed)
+        spec = get_task(task)
+        config = with_changes(spec.config(), spec.cameras)
+        env = make_env(task, num_envs, config, engine, seed)
         cameras = getattr(env, "cameras", None)
         if not isinstance(cameras, Cameras):
             raise RoboTSError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -136,7 +137,8 @@ def _summed(values: Sequence[float]) -> dict[str, float]:
     }
 
 
-_SHOWN = {
+# Which numbers are shown: their heading, factor and unit.
+SHOWN = {
     "within_limits": ("never terminated", 100.0, "%"),
     "survived": ("survived", 100.0, "%"),
     "return mean": ("return", 1.0, ""),
@@ -157,27 +159,33 @@ def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
     table.add_column("policy", no_wrap=True)
     shown = [
         name
-        for name in _SHOWN
+        for name in SHOWN
         if any(name in trial["students"] for trial in figures["trials"].values())
     ]
     for name in shown:
-        label, _, unit = _SHOWN[name]
+        label, _, unit = SHOWN[name]
         table.add_column(f"{label}, {unit}" if unit else label, justify="right")
     own = {f"seed {seed}" for seed in figures["seeds"]}
     for trial_name, trial in figures["trials"].items():
-        table.add_row(trial_name, "students", *(_cell(trial["students"], name) for name in shown))
+        table.add_row(
+            trial_name, "students", *(over_seeds(trial["students"], name) for name in shown)
+        )
         for who, values in trial["policies"].items():
             if who not in own:
-                cells = (f"{values[n] * _SHOWN[n][1]:.2f}" if n in values else "" for n in shown)
+                cells = (shown_as(values.get(name), name) for name in shown)
                 table.add_row("", who, *cells)
     wide = console or Console()
     wide.width = max(wide.width, 200)
     wide.print(table)
 
 
-def _cell(students: Mapping[str, Mapping[str, float]], name: str) -> str:
-    if name not in students:
-        return ""
-    factor = _SHOWN[name][1]
-    mean, low, high = (factor * students[name][kind] for kind in ("mean", "lowest", "highest"))
-    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+def over_seeds(students: Mapping[str, Mapping[str, float]], name: str) -> str:
+    """One number over the seeds: mean, lowest to highest."""
+    found = students.get(name, {})
+    mean, low, high = (shown_as(found.get(kind), name) for kind in ("mean", "lowest", "highest"))
+    return f"{mean} ({low} to {high})" if mean else ""
+
+
+def shown_as(value: float | None, name: str) -> str:
+    """A number in its unit; empty for what is undefined where no episode came to its end."""
+    return "" if value is None or math.isnan(value) else f"{SHOWN[name][1] * value:.2f}"

@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_ENGINES = {"cpu": "MuJoCo", "warp": "MuJoCo Warp", "analytic": "analytic engine"}
 _LABELS = {"raw": "raw engine", "sim": "BatchSim", "env": "whole task"}
 
 
@@ -28,7 +29,11 @@ def print_report(figures: dict[str, Any], console: Console | None = None) -> Non
         table.add_row(_LABELS[name], f"{rate:,.0f}", "" if share is None else f"{share:.2f}")
     analytic = figures.get("analytic")
     if analytic:
-        table.add_row(
-            f"formulas, {analytic['num_envs']} worlds, one core", f"{analytic['rate']:,.0f}", ""
-        )
+        table.add_section()
+        name = f"analytic: formulas and observations, {analytic['num_envs']} worlds, one core"
+        table.add_row(name, f"{analytic['rate']:,.0f}", "")
+    for name, one in figures.get("engines", {}).items():
+        where = "one core" if one["device"] == "cpu" else one["device"]
+        label = f"{_ENGINES.get(name, name)}: whole task, {one['num_envs']} worlds, {where}"
+        table.add_row(label, f"{one['rate']:,.0f}", "")
     (console or Console()).print(table)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from robo_ts.bench.engines import run_engines
 from robo_ts.bench.env import EnvStepper
 from robo_ts.bench.formulas import run_formulas
 from robo_ts.bench.sim import raw_stepper, sim_stepper, steps_per_second
@@ -29,6 +30,7 @@ def run_bench(
     seed: int = 0,
     task: str = "quadrotor",
     rounds: int = 20,
+    beside: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Control steps per second of a task's worlds: raw engine, :class:`BatchSim`, whole task.
 
@@ -40,12 +42,15 @@ def run_bench(
         seed: of the task's generators.
         task: a name of :func:`robo_ts.env.list_tasks`.
         rounds: every variant is measured once per round.
+        beside: engines on which a task whose physics are formulas is measured beside these, with
+            ``sim``.
 
     Returns:
         Plain data: ``rates`` (medians over the rounds, in world steps per second), the ratios
         ``sim_over_raw`` and ``env_over_raw`` (medians of each round's ratio), every round's rates,
         and the hardware, versions, commit and seed they belong to. With ``sim``, and for a task
-        whose physics are formulas, ``analytic`` says how fast these are on one core.
+        whose physics are formulas, ``analytic`` says how fast these are on one core, and
+        ``engines`` how fast the whole task is on those of ``beside``, with as many worlds.
 
     Raises:
         RoboTSError: for an unknown word in ``what``.
@@ -83,6 +88,7 @@ def run_bench(
             if index:  # the first round only warms up
                 measured[name].append(rate)
     formulas = run_formulas(task, seed, 0.5 * seconds) if "sim" in what else None
+    engines = run_engines(task, beside, seed, 0.5 * seconds) if formulas and beside else None
     found = {
         "task": task,
         "num_envs": num_envs,
@@ -98,6 +104,7 @@ def run_bench(
         "rates": {name: statistics.median(rates) for name, rates in measured.items()},
         **{f"{name}_over_raw": _ratio(measured, name) for name in variants if name != "raw"},
         **({"analytic": formulas} if formulas else {}),
+        **({"engines": engines} if engines else {}),
         "resets_per_step": whole.resets_per_step,
         "rounds": measured,
         "hardware": hardware(),

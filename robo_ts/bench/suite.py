@@ -25,15 +25,20 @@ class Measurement:
             None for its own choice; threads of torch or the engine, 0 for its own choice. Returns
             plain data.
         show: ``module:function`` that prints what ``run`` returned.
-        options: further whole numbers ``run`` takes by name, 0 for its own choice.
+        options: further options ``run`` takes by name, among :data:`OPTIONS`.
+        task: the one task it measures, where that may be said.
     """
 
     text: str
     run: str
     show: str
     options: tuple[str, ...] = ()
+    task: str = ""
 
 
+# What an option is when nobody gives it: whole numbers, 0 for a measurement's own choice, words,
+# and ``json``, the file its figures are kept in while it runs.
+OPTIONS = {"steps": 0, "percent": 0, "arms": "", "json": None}
 _METHODS = {
     "reacher": "DAgger with a window against cloning, no memory of data, rsl_rl's loop",
     "hidden_cue": "imitation, reward, and both, where a cue is hidden from the student",
@@ -69,6 +74,13 @@ SUITE: dict[str, Measurement] = {
         "robo_ts.bench.teachers:show",
         ("steps",),
     ),
+    "ablations": Measurement(
+        "what each part of the quadrotor's recipe is worth; hours, resumable",
+        "robo_ts.bench.ablations:run",
+        "robo_ts.bench.ablations:show",
+        ("percent", "arms", "json"),
+        "quadrotor",
+    ),
 }
 
 
@@ -96,7 +108,7 @@ def chosen(words: Sequence[str]) -> str | None:
 
 
 def run_one(
-    word: str, seeds: Sequence[int] | None = None, threads: int = 0, **options: int
+    word: str, seeds: Sequence[int] | None = None, threads: int = 0, **options: Any
 ) -> dict[str, Any]:
     """Run a measurement of :data:`SUITE`."""
     return _load(SUITE[word].run)(seeds=seeds, threads=threads, **options)

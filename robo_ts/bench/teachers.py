@@ -17,10 +17,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from robo_ts.bench.hold import hold_figures, over_seeds
 from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate import PolicyActor
-from robo_ts.evaluate.statistics import bootstrap_interval, iqm
 from robo_ts.evaluate.trials import choose_trials, run_trials
 from robo_ts.files import read_json, write_json
 from robo_ts.lineage import commit, hardware, versions
@@ -191,33 +191,13 @@ def _measured(run: Run, policy: Policy, name: str, episodes: int) -> dict[str, f
         trial = replace(trial, episodes=episodes, repeats=1)
     actors = {"student": PolicyActor(policy)}
     trials = run_trials(spec, spec.config(), actors, {"hold": trial}, run.config.engine)
-    report = trials["hold"]["policies"]["student"]
-    found = {
-        "within_limits": report["within_limits"]["mean"],
-        "survived": report["survived"]["mean"],
-        "success": report["success"]["mean"],
-        "error_median_m": report["position_error_m"]["median"],
-        "error_mean_m": report["position_error_m"]["mean"],
-        "return": report["return"]["mean"],
-    }
-    write_json(kept, found)
+    write_json(kept, hold_figures(trials["hold"]["policies"]["student"]))
     return read_json(kept)  # a resumed comparison says the same as the first
 
 
 def _summed(rows: Sequence[Mapping[str, Mapping[str, float | None]]]) -> dict[str, dict[str, Any]]:
-    """Per stage and figure: the interquartile mean over the seeds and its interval."""
-    return {
-        stage: {
-            name: {"iqm": iqm(values), "ci95": list(bootstrap_interval(values, draws=500))}
-            for name in figures
-            for values in [[_number(row[stage][name]) for row in rows]]
-        }
-        for stage, figures in rows[0].items()
-    }
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else value
+    """Per stage and figure: what the seeds say together."""
+    return {stage: over_seeds([row[stage] for row in rows]) for stage in rows[0]}
 
 
 def show(figures: dict[str, Any]) -> None:

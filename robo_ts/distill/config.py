@@ -45,7 +45,13 @@ class DistillConfig:
         label: learn from the teacher's ``mean`` or from a ``sample`` of its distribution.
         episodes: learn from ``all`` episodes, or, as far as their end is known when the round ends,
             from ``successes`` or ``failures`` (ask only on failure) alone.
-        normalizer_iterations: rounds during which the student's input statistics are gathered.
+        known: ``group.term`` that is above 0.5 where a student may know what the teacher acts upon,
+            such as a ball that was in view of late; labels elsewhere are not learnt from, for their
+            mean over what is not known is no good action. Empty: all labels are.
+        scatter_iterations: first rounds in which every step begins new episodes in all worlds. What
+            is seen is then independent from step to step, which image encoders learn fastest from.
+        normalizer_iterations: rounds after those during which the student's input statistics are
+            gathered.
         burn_in: first steps of stored sequences that only warm the memory up (older data only).
         action_noise: standard deviation of the noise added to the acting student's actions.
         ema: decay per update of the averaged student that is measured and exported; 0 is off.
@@ -75,7 +81,9 @@ class DistillConfig:
     auxiliary_weight: Schedule = field(default_factory=Schedule)
     latent_weight: Schedule = field(default_factory=lambda: Schedule(value=0.0))
     label: str = "mean"
+    known: str = ""
     episodes: str = "all"
+    scatter_iterations: int = 0
     normalizer_iterations: int = 10
     burn_in: int = 0
     action_noise: float = 0.0
@@ -89,7 +97,9 @@ class DistillConfig:
 
     def __post_init__(self) -> None:
         check_not_negative(
-            self, "distill", ("action_noise", "normalizer_iterations", "evaluate_every")
+            self,
+            "distill",
+            ("action_noise", "scatter_iterations", "normalizer_iterations", "evaluate_every"),
         )
         for name in (self.loss, *self.extra_losses):
             check_one_of("distill.loss", name, tuple(LOSSES))

@@ -19,7 +19,7 @@ from robo_ts.distill.heads import Heads
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import LOSSES
 from robo_ts.distill.outcomes import ended_well, outcomes
-from robo_ts.distill.preflight import check, judge_of
+from robo_ts.distill.preflight import check, judge_of, scattered
 from robo_ts.distill.rollin import Rollin
 from robo_ts.distill.teachers import Teacher
 from robo_ts.distill.terms import TermReader
@@ -81,6 +81,7 @@ class Distiller:
         self._terms = TermReader(env, config.auxiliary, self.obs)
         # What losses of the student's own need to know.
         self._wanted = TermReader(env, getattr(student, "wants", ()), self.obs)
+        self._known = TermReader(env, [config.known] if config.known else [], self.obs)
         self._judges = config.episodes != "all" or config.rollin.gate.kind == "failure"
         heads = self._heads(label)
         copy_from_first(student)
@@ -170,9 +171,8 @@ class Distiller:
             unsure += distance if own.std is None else own.std.mean(dim=-1)
             wrong += torch.where(valid, distance, 0.0)
             judged += valid
-            self.obs, _, dones, extras = self.env.step(action)
-            # A copy: environments may use one buffer for all steps.
-            self._after(dones.bool().clone())
+            done, extras = self._advance(action)
+            self._after(done)
             diagnostics.episodes(ended_well(extras, self.starts))
             if self._judges:
                 ends.append((self.starts, outcomes(extras, self.starts)))
@@ -181,6 +181,15 @@ class Distiller:
         if config.rollin.gate.validated:
             measured["validated"] = float(validated) / config.steps_per_iteration
         return measured
+
+    def _advance(self, action: Tensor) -> tuple[Tensor, dict[str, Any]]:
+        """Step the worlds, or begin all of them anew; which episodes ended, and the extras."""
+        if self.iteration < self.config.scatter_iterations:
+            self.obs = scattered(self.env)
+            return torch.ones_like(self.starts), {}
+        self.obs, _, dones, extras = self.env.step(action)
+        # A copy: environments may use one buffer for all steps.
+        return dones.bool().clone(), extras
 
     def _after(self, done: Tensor) -> None:
         """Episodes ended: clear the memories, and only these."""
@@ -212,10 +221,12 @@ class Distiller:
         return replace(label, action=label.action + label.std * noise)
 
     def _asked(self, label: Label, shut: Tensor) -> Tensor:
-        """Which labels may be learnt from: valid ones, and those the gate asked for."""
-        gate = self.config.rollin.gate
-        asked = gate.kind != "none" and gate.labels
-        return label.known & shut if asked else label.known
+        """Which labels may be learnt from: valid ones that a student may know the reason of, and
+        those the gate asked for."""
+        gate, fit = self.config.rollin.gate, label.known
+        for term in self._known.read(self.obs).values():
+            fit = fit & (term > 0.5).all(dim=-1)
+        return fit & shut if gate.kind != "none" and gate.labels else fit
 
     def _validated(
         self, label: Label, own: Output, clipped: Tensor, shut: Tensor
@@ -282,8 +293,10 @@ class Distiller:
         outcome = torch.where(wrong <= config.rollin.gate.tolerance, 1.0, -1.0)
         # Nobody judged a world without labels: its mean error is not a number.
         self.dataset.end(unsure / steps, torch.where(wrong.isnan(), 0.0, outcome))
-        if self.iteration < config.normalizer_iterations:
-            if self.student.config.normalize and self.student.spec.vectors():
+        # At the very start nothing moves: statistics of that would be none.
+        since = self.iteration - config.scatter_iterations
+        if since < config.normalizer_iterations:
+            if since >= 0 and self.student.config.normalize and self.student.spec.vectors():
                 self.student.normalizer.update(  # type: ignore[operator]
                     self.student.inputs(rollout.obs)
                 )

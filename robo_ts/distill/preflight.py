@@ -68,6 +68,24 @@ def judge_of(env: VecEnv) -> Callable[[Tensor], Tensor] | None:
     return getattr(getattr(env, "env", env), "judge_plan", None)
 
 
+def scattered(env: VecEnv) -> TensorDict:
+    """Begin new episodes in all worlds; the observations.
+
+    Raises:
+        RoboTSError: for an environment that cannot be reset from outside, as rsl_rl asks of none.
+    """
+    inner: Any = getattr(env, "env", env)
+    if not callable(getattr(inner, "reset", None)):
+        raise RoboTSError(
+            "an environment with reset(), for distill.scatter_iterations",
+            f"{type(inner).__name__} without",
+            "set distill.scatter_iterations=0",
+        )
+    begun = inner.reset()
+    # rsl_rl's own environments return extras as well.
+    return begun[0] if isinstance(begun, tuple) else begun
+
+
 def _check_judge(right: Any, env: VecEnv) -> None:
     kind = getattr(right, "dtype", type(right).__name__)
     shape = tuple(getattr(right, "shape", ()))

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import copy
 import math
+from dataclasses import replace
 from typing import Any
 
 import torch
 from rsl_rl.env import VecEnv
 from torch import Tensor
 
+from robo_ts.distill.heads import Heads
 from robo_ts.distill.labels import Label
 from robo_ts.distill.losses import gaussian_kl, masked_mean
 from robo_ts.distill.outcomes import ended_well, outcomes
@@ -27,6 +29,7 @@ from robo_ts.distill.reinforce_batch import (
 )
 from robo_ts.distill.reinforce_config import ReinforceConfig
 from robo_ts.distill.teachers import Teacher
+from robo_ts.distill.terms import TermReader
 from robo_ts.distributed import all_mean, average_gradients, copy_from_first, rank
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError
@@ -47,6 +50,8 @@ class Reinforcer:
         critic: the groups the critic reads, privileged ones included.
         config: settings; ``num_envs`` is taken from the environment.
         seed: seed of everything it draws.
+        heads: of the same auxiliary terms, already trained with this student; new ones when left
+            out.
 
     Raises:
         RoboTSError: when student, teacher, critic and environment do not fit each other, or one
@@ -61,6 +66,7 @@ class Reinforcer:
         critic: ObservationSpec,
         config: ReinforceConfig,
         seed: int = 0,
+        heads: Heads | None = None,
     ) -> None:
         self.obs = env.get_observations()
         teacher = teacher if pulls(config) else None
@@ -83,12 +89,16 @@ class Reinforcer:
             1,
         ).to(self.device)
         self.critic.inputs(self.obs)  # complains where a group is of another size
-        copy_from_first(student)
-        copy_from_first(self.critic)
+        self._known = TermReader(env, [config.known] if config.known else [], self.obs)
+        self._terms = TermReader(env, config.auxiliary, self.obs)
+        self.heads = heads if heads is not None else self._heads()
+        for part in (student, self.critic, self.heads):
+            copy_from_first(part)
         self.generator = torch.Generator().manual_seed(derive(seed, "minibatches", rank()))
         self.device_generator = torch.Generator(device=self.device)
         self.device_generator.manual_seed(derive(seed, "actions", rank()))
-        self.parameters = [*student.parameters(), *self.critic.parameters()]
+        parts = (student, self.critic, self.heads)
+        self.parameters = [parameter for part in parts for parameter in part.parameters()]
         self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate)
         self.hidden = student.initial_state(env.num_envs)
         self.critic_hidden = self.critic.initial_state(env.num_envs)
@@ -114,6 +124,7 @@ class Reinforcer:
                 learns = policy is self.critic or self._learns_statistics
                 if learns and isinstance(policy.normalizer, Normalizer):
                     policy.normalizer.update(policy.inputs(batch.obs))
+            self.heads.observe(batch.aux)
         self._adapt(measured)
         self.iteration += 1
         return measured
@@ -137,11 +148,12 @@ class Reinforcer:
             action = own.action + own.std * noise
             row = {
                 "obs": {n: self.obs[n].clone() for n in (*self.student.spec, *self.critic.spec)},
+                "aux": {f"aux.{n}": v.clone() for n, v in self._terms.read(self.obs).items()},
                 "action": action,
                 "log_prob": log_prob(own, action),
                 "value": value[:, 0],
                 "starts": self.starts,
-                **_word(label),
+                **_word(self._within_sight(label)),
             }
             self.obs, reward, dones, extras = self.env.step(self.student.clip(action))
             # Copies: environments may use one buffer for all steps.
@@ -174,6 +186,17 @@ class Reinforcer:
         if self.teacher is None:
             return Label(own.action, None, own.std)
         return self.teacher.label(self.obs, own)
+
+    def _within_sight(self, label: Label) -> Label:
+        """The teacher's word, as far as the student may know the reason of it."""
+        fit = label.known
+        for term in self._known.read(self.obs).values():
+            fit = fit & (term > 0.5).all(dim=-1)
+        return replace(label, valid=fit)
+
+    def _heads(self) -> Heads:
+        sizes = self._terms.sizes(self.obs)
+        return Heads(self.student.latent_size, sizes, 0, failure=False).to(self.device)
 
     @torch.no_grad()
     def _advantages(self, batch: Batch) -> None:
@@ -253,8 +276,13 @@ class Reinforcer:
         acting = 0.0 if self.iteration < config.critic_warmup_iterations else 1.0
         actor = config.ppo.at(self.iteration) * surrogate - config.entropy * entropy
         total = acting * (actor + self.kl_weight() * kl) + config.value_loss * critic
+        extra = {}
+        if self.heads.names:
+            extra["auxiliary"] = self.heads.auxiliary_loss(own.latent, batch.aux).mean()
+            total = total + config.auxiliary_weight.at(self.iteration) * extra["auxiliary"]
         return {
             "total": total,
+            **extra,
             "surrogate_loss": surrogate,
             "value_loss": critic,
             "kl": kl,
@@ -289,6 +317,7 @@ class Reinforcer:
             "earned": self.earned,
             "student": self.student.state_dict(),
             "critic": self.critic.state_dict(),
+            "heads": self.heads.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "teacher": self.teacher.state_dict() if self.teacher is not None else None,
             "hidden": list(self.hidden),
@@ -309,6 +338,7 @@ class Reinforcer:
         self.earned = state["earned"].to(self.device)
         self.student.load_state_dict(state["student"])
         self.critic.load_state_dict(state["critic"])
+        self.heads.load_state_dict(state["heads"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.teacher is not None:
             self.teacher.load_state_dict(state["teacher"])

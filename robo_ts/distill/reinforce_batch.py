@@ -17,6 +17,7 @@ class Batch:
     """A round, ``(time, num_envs, ...)`` per tensor, and the memories before it."""
 
     obs: dict[str, Tensor]
+    aux: dict[str, Tensor]
     action: Tensor
     log_prob: Tensor
     value: Tensor
@@ -36,7 +37,7 @@ class Batch:
         """Some worlds' sequences."""
         values = {}
         for name, value in vars(self).items():
-            if name == "obs":
+            if name in ("obs", "aux"):
                 values[name] = {k: v[:, ids] for k, v in value.items()}
             elif name in ("hidden", "critic_hidden"):
                 values[name] = tuple(part[:, ids] for part in value)
@@ -69,7 +70,11 @@ def stacked(
     critic_hidden: tuple[Tensor, ...],
 ) -> Batch:
     """The rows of a round, one after the other."""
-    names = [name for name in rows[0] if name != "obs"]
+    groups = ("obs", "aux")
+    names = [name for name in rows[0] if name not in groups]
     values = {name: torch.stack([row[name] for row in rows]) for name in names}
-    obs = {name: torch.stack([row["obs"][name] for row in rows]) for name in rows[0]["obs"]}
-    return Batch(obs=obs, failed=failed, hidden=hidden, critic_hidden=critic_hidden, **values)
+    obs, aux = (
+        {name: torch.stack([row[group][name] for row in rows]) for name in rows[0][group]}
+        for group in groups
+    )
+    return Batch(obs, aux, failed=failed, hidden=hidden, critic_hidden=critic_hidden, **values)

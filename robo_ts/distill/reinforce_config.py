@@ -38,6 +38,10 @@ class ReinforceConfig:
         mask: where the KL counts: everywhere (``none``), where the student did worse than the
             critic expected (``advantage``), or in episodes not known to have succeeded
             (``success``).
+        known: ``group.term`` that is above 0.5 where a student may know what the teacher acts upon;
+            elsewhere the KL does not count, and reward alone teaches. Empty: it counts everywhere.
+        auxiliary: ``group.term`` names that extra heads on the student's latent regress.
+        auxiliary_weight: their weight over the rounds.
         kl_adapt: whether the KL's weight is not only scheduled but also adapted to the round's
             mean ``success`` or ``return`` of the episodes that ended in it; ``none``: it is not.
         kl_target: of that. The weight shrinks while the round is above it, and grows back, up to
@@ -67,6 +71,9 @@ class ReinforceConfig:
         default_factory=lambda: Schedule(value=1.0, final=0.0, iterations=100, shape="linear")
     )
     mask: str = "none"
+    known: str = ""
+    auxiliary: list[str] = field(default_factory=list)
+    auxiliary_weight: Schedule = field(default_factory=Schedule)
     kl_adapt: str = "none"
     kl_target: float = 0.9
     kl_rate: float = 0.5

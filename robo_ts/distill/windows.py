@@ -156,6 +156,8 @@ class WindowDistiller(WindowLearner):
         seen = {name: x[:, ids] for name, x in data.seen.items()}
         counts = data.counts[:, ids]
         starts = torch.zeros_like(counts, dtype=torch.bool)  # episodes end between windows only
+        if self._policy.config.learn_initial_state:
+            starts[0] = self.starts[ids]
         hidden = tuple(part[:, ids] for part in self.hidden)
         action, _ = self._policy.sequence(seen, hidden, starts)
         error = (action - data.label[:, ids]).square().mean(dim=-1)

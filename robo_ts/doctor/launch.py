@@ -89,7 +89,7 @@ def memory(run: Run, machine: Machine) -> list[Finding]:
         return []
     task, engine = get_task(run.task), replace(run.config.engine, name="cpu", threads=1)
     env = task.build(run.training_task, 1, engine, 0)
-    sees = env.spec.select(task.obs_groups["student"])
+    sees = env.spec.select(run.obs_groups["student"])
     need = needs(run.config, sees, env.num_actions)
     env.close()
     return fits(run.config, need, machine)

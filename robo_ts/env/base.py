@@ -249,15 +249,14 @@ class TaskEnv(ABC):
         """Emit only these observation groups from now on; cameras nobody looks through rest.
 
         A task keeps its cameras in an attribute ``cameras``. They rest by themselves where their
-        images are groups under their own names; a task that renames or mixes images overrides this.
+        images are groups under their own names; a task that renames or mixes images overrides
+        ``_rest_cameras``.
 
         Raises:
             RoboTSError: for a group the task does not emit.
         """
         self._emitted = frozenset(self.spec.select(groups))
-        cameras: Cameras | None = getattr(self, "cameras", None)
-        if cameras is not None and all(layout.name in self.spec for layout in cameras.layouts):
-            cameras.narrow(self._emitted)
+        self._rest_cameras()
 
     def scatter_episode_steps(self) -> None:
         """Let worlds start at random points of their time limit, so that resets spread over time.
@@ -301,6 +300,17 @@ class TaskEnv(ABC):
     def _seed(self, seed: int) -> None:
         self.reset_rng.manual_seed(derive(seed, "reset"))
         self.step_rng.manual_seed(derive(seed, "step"))
+
+    def _is_emitted(self, group: str) -> bool:
+        """Whether somebody may read a group; see :meth:`narrow`."""
+        return self._emitted is None or group in self._emitted
+
+    def _rest_cameras(self) -> None:
+        """Let the cameras rest that nobody looks through, after a change of what is emitted."""
+        cameras: Cameras | None = getattr(self, "cameras", None)
+        names = [layout.name for layout in cameras.layouts] if cameras is not None else []
+        if cameras is not None and all(name in self.spec for name in names):
+            cameras.narrow([name for name in names if self._is_emitted(name)])
 
     def _rows_of(self, worlds: Tensor) -> Tensor:
         """What holds for each world, ``(worlds, ...)``, for each row, ``(num_envs, ...)``."""

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
 from robo_ts.env.differentiable import DifferentiableEnv
+from robo_ts.env.transfer import OtherSimulator
 from robo_ts.env.trials import Trial
 from robo_ts.env.viewing import ViewSpec
 from robo_ts.errors import RoboTSError, did_you_mean
@@ -61,8 +62,11 @@ class TaskSpec:
         resting_terms: observation terms that some settings leave constant, so that one network fits
             them all: a place for a teammate where there is none. As ``group.term``, ``*`` stands
             for anything.
+        cameras: changes to the settings with which the worlds have cameras; empty for a task that
+            always has them, or never.
         error_metric: the float metric of ``evaluate()`` that says how far off a policy is, smaller
             being better; empty where there is none.
+        simulators: other people's, by name, that its policies can be flown in.
     """
 
     name: str
@@ -82,7 +86,9 @@ class TaskSpec:
     config_dir: Path | None = None
     perfect_sensors: dict[str, Any] = field(default_factory=dict)
     resting_terms: tuple[str, ...] = ()
+    cameras: dict[str, Any] = field(default_factory=dict)
     error_metric: str = ""
+    simulators: dict[str, OtherSimulator] = field(default_factory=dict)
 
     @property
     def gym_id(self) -> str:

@@ -98,15 +98,25 @@ def image_ablation(
     num_envs: int,
     seed: int,
     progress: Callable[[int], None] | None = None,
+    ablated: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Success with true images (``seen``) and with each lie in all of them, on the same worlds.
 
     Where there are several cameras each is also taken away alone (``without <group>``).
 
+    Args:
+        policy: who is measured.
+        make_env: ``(num_envs, seed) -> env``.
+        episodes: whole episodes per lie.
+        num_envs: worlds at once.
+        seed: of the worlds.
+        progress: told how many episodes have ended.
+        ablated: the groups that lie, such as point clouds; the policy's images when empty.
+
     Returns:
-        What :func:`summarise` says, by name; empty for a policy without images.
+        What :func:`summarise` says, by name; empty for a policy that reads none of them.
     """
-    groups = policy.spec.images()
+    groups = ablated_groups(policy, ablated)
     if not groups:
         return {}
     # No batch may hold a single world, which would have no other one to look at.
@@ -124,7 +134,12 @@ def image_ablation(
     }
 
 
-def count_image_ablations(policy: Policy) -> int:
+def ablated_groups(policy: Policy, ablated: Sequence[str] = ()) -> list[str]:
+    """Those of ``ablated`` that a policy reads; its images when none are named."""
+    return [name for name in ablated if name in policy.spec] or policy.spec.images()
+
+
+def count_image_ablations(policy: Policy, ablated: Sequence[str] = ()) -> int:
     """How many runs :func:`image_ablation` makes."""
-    groups = policy.spec.images()
+    groups = ablated_groups(policy, ablated)
     return (len(ABLATIONS) + 1 + (len(groups) if len(groups) > 1 else 0)) if groups else 0

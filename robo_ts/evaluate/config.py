@@ -17,6 +17,8 @@ class EvaluateConfig:
         num_envs: worlds at once; the last batch is cut to fit.
         memory_resets: the memory ablation clears the memory every so many steps; one run each.
         ablation_episodes: episodes per ablation.
+        ablated: groups that lie in the ablations of what is seen; all images when empty. Name the
+            point clouds of a student that reads those.
         trials: names or groups of the task's trials in which teacher and student are compared.
     """
 
@@ -24,6 +26,7 @@ class EvaluateConfig:
     num_envs: int = 1024
     memory_resets: list[int] = field(default_factory=lambda: [1, 5, 20])
     ablation_episodes: int = 512
+    ablated: list[str] = field(default_factory=list)
     trials: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -27,6 +27,27 @@ def wilson(successes: float, total: int, z: float = Z95) -> tuple[float, float]:
     return low, high
 
 
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95% interval of the median by order statistics, whatever the distribution (Conover 1999,
+    section 3.2): how many values lie below the median is binomial, here by its normal
+    approximation, rounded to the safe side. NaN without values."""
+    ordered, count = sorted(values), len(values)
+    if not count:
+        return float("nan"), float("nan")
+    rank = math.floor(count / 2.0 - Z95 * math.sqrt(count) / 2.0) - 1
+    low = max(rank, 0)
+    return ordered[low], ordered[count - 1 - low]
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float]:
+    """95% interval of the mean of many values, by their standard error; NaN without two."""
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    array = np.asarray(values, dtype=np.float64)
+    half = Z95 * float(array.std(ddof=1)) / math.sqrt(len(array))
+    return float(array.mean()) - half, float(array.mean()) + half
+
+
 def mcnemar(only_first: int, only_second: int) -> float:
     """Two-sided exact p-value that two policies measured on the same worlds succeed equally often.
 

@@ -96,14 +96,15 @@ def _distilled(
     lab: Laboratory, worlds: Worlds, short: Any
 ) -> tuple[list[dict[str, Any]], dict[str, Policy]]:
     """The teacher, and the rungs that need a student of their own."""
-    groups, network = lab.spec.obs_groups, lab.run.config.student
+    groups, network = lab.run.obs_groups, lab.run.config.student
+    sees = groups["student"]
     sound = known_to_work(short)
     rungs = [_rung("teacher", **lab.measure(PolicyActor(lab.teacher), worlds.quiet))]
     students: dict[str, Policy] = {}
 
-    def add(name: str, sees: list[str], config: Any) -> None:
+    def add(name: str, groups: list[str], config: Any) -> None:
         begun = time.monotonic()
-        made = students[name] = lab.distil(f"{name:18s}", sees, config, worlds.training)
+        made = students[name] = lab.distil(f"{name:18s}", groups, config, worlds.training)
         rungs.append(_rung(name, **lab.measure(PolicyActor(made), worlds.quiet)))
         rungs[-1]["seconds"] = time.monotonic() - begun
 
@@ -112,15 +113,16 @@ def _distilled(
     else:
         why = f"a student of kind {network.kind!r} acts through the teacher's own layers"
         rungs.append(_rung("capacity", skipped=why))
-    add("information", groups["student"], sound)
-    if lab.run.config.distiller == "windows":
-        why = "window by window the student always acts"
+    add("information", sees, sound)
+    if lab.run.config.distiller != "rounds":
+        windows = lab.run.config.distiller == "windows"
+        why = "window by window the student always acts" if windows else "the run distils nothing"
         rungs.append(_rung("distribution shift", skipped=why))
     elif same_rollin(short, sound) and short.dataset.window >= sound.dataset.window:
         why = "the run's roll-in is the one of the rung above"
         rungs.append(_rung("distribution shift", skipped=why))
     else:
-        add("distribution shift", groups["student"], short)
+        add("distribution shift", sees, short)
     return rungs, students
 
 

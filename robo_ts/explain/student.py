@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.run_dir import RunDir
@@ -50,7 +49,7 @@ def _from_checkpoint(
 ) -> tuple[Policy, str]:
     env = env_maker(run, training=False)(1, 0)
     try:
-        sees = env.spec.select(get_task(run.task).obs_groups["student"])
+        sees = env.spec.select(run.obs_groups["student"])
         student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
         weights = next(
             (learner[k] for k in ("averaged", "student", "policy") if learner.get(k)), None

@@ -112,7 +112,7 @@ def _header(bundle: PolicyBundle, policy: Policy, golden: Path) -> str:
             "    float hidden[POLICY_STATE];",
             "} policy_state;",
             "",
-            *_FUNCTIONS,
+            *_reset(policy),
             *_LINEAR,
             *code.constants,
             "static inline void policy_step(policy_state *state, const float *observation,",
@@ -130,6 +130,23 @@ def _header(bundle: PolicyBundle, policy: Policy, golden: Path) -> str:
             "",
         ]
     )
+
+
+def _reset(policy: Policy) -> list[str]:
+    """What an episode begins with."""
+    learnt = policy.memory is not None and policy.memory.start is not None
+    code = _Code([], [])
+    if learnt:
+        _array(code, "policy_initial", policy.initial_state(1)[0])
+    value = "policy_initial[i]" if learnt else "0.0f"
+    return [
+        *code.constants,
+        "static inline void policy_reset(policy_state *state) {",
+        "    int i;",
+        f"    for (i = 0; i < POLICY_STATE; i++) state->hidden[i] = {value};",
+        "}",
+        "",
+    ]
 
 
 def _network(code: _Code, policy: Policy) -> None:
@@ -240,13 +257,6 @@ def _number(value: float) -> str:
     return f"{text}f" if any(c in text for c in ".en") else f"{text}.0f"
 
 
-_FUNCTIONS = [
-    "static inline void policy_reset(policy_state *state) {",
-    "    int i;",
-    "    for (i = 0; i < POLICY_STATE; i++) state->hidden[i] = 0.0f;",
-    "}",
-    "",
-]
 _LINEAR = [
     "static inline void policy_linear(const float *w, const float *b, const float *x, float *y,",
     "                                 int inputs, int outputs) {",

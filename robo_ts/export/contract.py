@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the runtime reads this file's constants without torch
     from robo_ts.env.observations import ObservationSpec
     from robo_ts.policies import Policy, PolicyBundle
 
-SCHEMA = 2  # 2 knows images
+SCHEMA = 3  # 2 knows images, 3 a memory that does not begin with zeros
 METADATA_KEY = "robo_ts"
 ONNX_FILE, CONTRACT_FILE, GOLDEN_FILE = "policy.onnx", "policy.json", "golden.npz"
 OBSERVATION, ACTION = "obs", "action"
@@ -38,7 +38,8 @@ def build_contract(bundle: PolicyBundle) -> dict[str, Any]:
     Returns:
         ``schema``, ``robo_ts`` (version), ``task``, ``task_config``, ``observation``, ``action``,
         ``hidden`` (None without memory), ``inputs``, ``outputs``, ``policy_digest``, ``lineage``;
-        with cameras also ``images``.
+        with cameras also ``images``; with a learnt initial state ``hidden.initial``, its values by
+        memory input, ``(layers, size)`` each.
         A NaN in the lineage becomes None, which JSON can say.
 
     Raises:
@@ -50,7 +51,7 @@ def build_contract(bundle: PolicyBundle) -> dict[str, Any]:
     states = hidden or {"inputs": [], "outputs": [], "shape": []}
     vectors, images = policy.spec.select(policy.spec.vectors()), _images(policy.spec)
     contract = {
-        "schema": SCHEMA if images else 1,
+        "schema": 3 if "initial" in (hidden or {}) else 2 if images else 1,
         "robo_ts": __version__,
         "task": bundle.task,
         "task_config": bundle.task_config,
@@ -151,11 +152,21 @@ def _hidden(policy: Policy) -> dict[str, Any] | None:
     if policy.memory is None:
         return None
     kind = policy.memory.kind
+    begins = "zeros" if policy.memory.start is None else "hidden.initial"
+    initial = {} if policy.memory.start is None else {"initial": _initial(policy)}
     return {
         "kind": kind,
         "inputs": state_inputs(kind),
         "outputs": state_outputs(kind),
         "shape": [policy.memory.layers, "batch", policy.memory.size],
         "dtype": "float32",
-        "reset": "zeros at every episode start",
+        "reset": f"{begins} at every episode start",
+        **initial,
     }
+
+
+def _initial(policy: Policy) -> dict[str, list[list[float]]]:
+    """What the memory begins with, by memory input."""
+    names = state_inputs(policy.config.memory)
+    parts = policy.initial_state(1)
+    return {name: part[:, 0].tolist() for name, part in zip(names, parts, strict=True)}

@@ -29,8 +29,8 @@ def record_golden(
     The arrays are float32: ``observations (steps, worlds, n)`` (the vectors, concatenated),
     ``actions (steps, worlds, num_actions)``, and with memory ``h_in``, ``h_out`` (and ``c_in``,
     ``c_out``) ``(steps, layers, worlds, size)``, before and after each step. ``starts (steps,
-    worlds)`` is true where an episode begins with that step and the memory is therefore zero; at
-    least one begins in the midst of the trace. Images lie beside them as they were stored,
+    worlds)`` is true where an episode begins with that step and the memory with it; at least one
+    begins in the midst of the trace. Images lie beside them as they were stored,
     ``image.<group> (steps, worlds, channels, height, width)``. ``policy_digest`` names the policy.
 
     Args:

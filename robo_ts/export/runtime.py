@@ -77,6 +77,7 @@ class Runtime:
         states = self.contract["hidden"] or {"inputs": [], "outputs": []}
         self._states: list[str] = states["inputs"]
         self._outputs: list[str] = [self.contract["action"]["output"], *states["outputs"]]
+        self._initial = _initial(self.contract["hidden"], Path(path))
         self._hidden: list[np.ndarray] = []
         self.num = 0
 
@@ -91,7 +92,8 @@ class Runtime:
         return tuple(part.copy() for part in self._hidden)
 
     def reset(self, n: int | None = None, mask: np.ndarray | None = None) -> None:
-        """Start episodes: the memory of all robots, or of some, becomes zeros.
+        """Start episodes: the memory of all robots, or of some, becomes what the contract says,
+        zeros in most.
 
         Args:
             n: number of robots; all start anew. Left out: as many as before, one at first.
@@ -107,9 +109,7 @@ class Runtime:
         if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
             raise PolicyRuntimeError("a number of robots >= 1", repr(n), "call reset(n)")
         self.num = int(n)
-        if self._states:
-            layers, _, size = self.contract["hidden"]["shape"]
-            self._hidden = [np.zeros((layers, self.num, size), np.float32) for _ in self._states]
+        self._hidden = [part.repeat(self.num, axis=1) for part in self._initial]
 
     def act(
         self, obs: np.ndarray | Mapping[str, Any], images: Mapping[str, Any] | None = None
@@ -167,8 +167,8 @@ class Runtime:
                 f"{mask.dtype} of shape {mask.shape}",
                 "give one bool per robot, true where an episode starts",
             )
-        for part in self._hidden:
-            part[:, mask] = 0.0
+        for part, initial in zip(self._hidden, self._initial, strict=True):
+            part[:, mask] = initial
 
     def _flat(self, obs: Any) -> np.ndarray:
         # Not isinstance(Mapping): a TensorDict has keys but is none.
@@ -277,6 +277,31 @@ def _open(path: Path, threads: int) -> onnxruntime.InferenceSession:
         raise PolicyRuntimeError(
             f"an undamaged ONNX file {path}", f"{type(error).__name__}: {error}", _REMAKE
         ) from error
+
+
+def _initial(hidden: dict[str, Any] | None, path: Path) -> list[np.ndarray]:
+    """What the memory begins with, ``(layers, 1, size)`` per part."""
+    if hidden is None:
+        return []
+    layers, _, size = hidden["shape"]
+    if "initial" not in hidden:
+        return [np.zeros((layers, 1, size), np.float32) for _ in hidden["inputs"]]
+    given = hidden["initial"]
+    try:
+        parts = [np.asarray(given[name], np.float32) for name in hidden["inputs"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise PolicyRuntimeError(
+            f"the initial memory of {', '.join(hidden['inputs'])} in {path}",
+            f"{type(error).__name__}: {error}",
+            _REMAKE,
+        ) from error
+    if any(p.shape != (layers, size) or not np.isfinite(p).all() for p in parts):
+        raise PolicyRuntimeError(
+            f"an initial memory of {layers} x {size} finite numbers in {path}",
+            f"shapes {[p.shape for p in parts]}",
+            _REMAKE,
+        )
+    return [part[:, None] for part in parts]
 
 
 def _read_contract(session: onnxruntime.InferenceSession, path: Path) -> dict[str, Any]:

@@ -57,8 +57,9 @@ class PipelineConfig:
         launcher: what trains them: ``local``, this machine's processes; or ``ray``.
         ray: settings of the latter.
         student: the student's kind and architecture.
-        distiller: ``rounds``, for any task and teacher; or ``windows``, ten times faster where a
-            task's physics are formulas and its teacher has no memory.
+        distiller: ``rounds``, for any task and teacher; ``windows``, ten times faster where a
+            task's physics are formulas and its teacher has no memory; or ``none``, for a student
+            that ``finetune=apg`` makes alone: it needs no teacher.
         distill: settings of ``rounds``.
         windows: settings of ``windows``.
         evaluate: how policies are measured.
@@ -115,14 +116,20 @@ class PipelineConfig:
         check_one_of("method", self.method, ("ppo", "self_play", "apg"))
         check_one_of("launcher", self.launcher, LAUNCHERS)
         self._check_population()
-        check_one_of("distiller", self.distiller, ("rounds", "windows"))
+        check_one_of("distiller", self.distiller, ("rounds", "windows", "none"))
+        check_one_of("finetune", self.finetune, ("none", "reward", "apg"))
         if self.distiller == "windows" and self.finetune == "reward":
             raise RoboTSError(
                 "finetune=none or finetune=apg after distiller=windows",
                 "finetune=reward",
                 "set distiller=rounds",
             )
-        check_one_of("finetune", self.finetune, ("none", "reward", "apg"))
+        if self.distiller == "none" and self.finetune != "apg":
+            raise RoboTSError(
+                "finetune=apg with distiller=none, where nothing else trains the student",
+                f"finetune={self.finetune}",
+                "set finetune=apg, or distiller=windows",
+            )
         if self.rollout_engine:
             check_one_of("rollout_engine", self.rollout_engine, ENGINES)
         if self.finetune == "reward" and self.student.std == "none":
@@ -196,6 +203,12 @@ class Run:
     def tuning_task(self) -> Any:
         """The task's settings while fine-tuning."""
         return _changed(self.training_task, "tuning.", self.config.tuning)
+
+    @property
+    def obs_groups(self) -> dict[str, list[str]]:
+        """Which groups each learner reads: the task's, but for what ``student.groups`` says."""
+        groups, chosen = get_task(self.task).obs_groups, self.config.student.groups
+        return groups | ({"student": list(chosen)} if chosen else {})
 
     @property
     def run_dir(self) -> Path:

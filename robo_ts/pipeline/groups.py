@@ -17,6 +17,7 @@ from robo_ts.env import ObservationSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.adapter import AdapterConfig, AdapterPolicy
+from robo_ts.policies.fold import check_foldable
 
 KINDS = ("plain", "adapter")
 
@@ -70,12 +71,15 @@ class StudentConfig(PolicyConfig):
     """A student's network, and how it is put together.
 
     Attributes:
+        groups: observation groups it reads, in order; those that the task names when empty. Fewer
+            make a control experiment, such as one without its cameras.
         kind: ``plain`` (it acts by itself) or ``adapter`` (it perceives for the frozen teacher,
             with adapters between that one's layers; a teacher without memory is needed).
         adapter: settings of the latter.
         fold: whether the normaliser becomes part of the first layer once the student is trained.
     """
 
+    groups: list[str] = field(default_factory=list)
     kind: str = "plain"
     fold: bool = False
     adapter: AdapterConfig = field(default_factory=AdapterConfig)
@@ -100,7 +104,10 @@ class StudentConfig(PolicyConfig):
                     "a teacher for student.kind=adapter", "none", "set student.kind=plain"
                 )
             return AdapterPolicy(network, spec, teacher, self.adapter)
-        return Policy(network, spec, num_actions)
+        student = Policy(network, spec, num_actions)
+        if self.fold:
+            check_foldable(student)  # before it is trained, not after
+        return student
 
 
 @dataclass

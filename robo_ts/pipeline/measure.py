@@ -53,7 +53,7 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     teacher = _load(run, folder, "teacher")
     student = _load(run, folder, "student")
     ablations = len(config.memory_resets) + 1 if student.policy.is_recurrent else 0
-    ablations += count_image_ablations(student.policy)
+    ablations += count_image_ablations(student.policy, config.ablated)
     pooled = is_population(teacher.policy)
     total = (2 + pooled) * config.episodes + ablations * config.ablation_episodes
     bar = Progress("evaluate", total, "episode")
@@ -64,7 +64,7 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     make, count = env_maker(run, training=False), config.ablation_episodes
     rest = (count, min(config.num_envs, count), _evaluation_seed(run), bar.update)
     ablation = memory_ablation(student.policy, make, config.memory_resets, *rest)
-    images = image_ablation(student.policy, make, *rest)
+    images = image_ablation(student.policy, make, *rest, config.ablated)
     bar.close()
     spec = get_task(run.task)
     report = {

@@ -88,19 +88,19 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
 
 def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
     """The teacher's bundle, the seconds of earlier attempts, and the samples of all."""
-    config, spec, seed = run.config.teacher, get_task(run.task), run.config.seed
+    config, seed = run.config.teacher, run.config.seed
     if run.config.population:
         return _train_population(run, folder)
     if run.config.method == "apg":
         return _train_apg_teacher(run, folder)
     env = env_maker(run, training=True)(config.num_envs, derive(seed, "teach"))
     readers = ("actor", "critic", *(("student",) if config.informed.weight else ()))
-    env.narrow({group for who in readers for group in spec.obs_groups.get(who, ())})
+    env.narrow({group for who in readers for group in run.obs_groups.get(who, ())})
     env.reset()
     if run.config.method == "self_play":
-        learner = SelfPlay(env, spec.obs_groups, config, run.config.self_play, seed)
+        learner = SelfPlay(env, run.obs_groups, config, run.config.self_play, seed)
     else:
-        learner = PPOTeacher(env, spec.obs_groups, config, seed)
+        learner = PPOTeacher(env, run.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     if learner.curriculum is not None:
@@ -135,7 +135,7 @@ def _train_population(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, in
 
 
 def distill(run: Run, folder: RunDir) -> dict[str, Any]:
-    """Make the student of the run's teacher and save its bundle."""
+    """Make the student of the run's teacher, or of none, and save its bundle."""
     if folder.is_done("student"):
         return folder.result("student")
     if run.config.teacher_bundle and not folder.is_done("teacher"):
@@ -144,11 +144,14 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
         else:
             wait_for_all()  # until its stage is finished
     begun = time.monotonic()
-    folder.result("teacher")
-    teacher = PolicyBundle.load(bundle_path(folder, "teacher")).policy
-    teacher.to(run.config.engine.resolved_device())
-    by = _by_windows if run.config.distiller == "windows" else _by_rounds
-    policy, spent, samples = by(run, folder, teacher)
+    if run.config.distiller == "none":
+        policy, spent, samples = untrained(run), Spent(0.0, 0.0), 0
+    else:
+        folder.result("teacher")
+        teacher = PolicyBundle.load(bundle_path(folder, "teacher")).policy
+        teacher.to(run.config.engine.resolved_device())
+        by = _by_windows if run.config.distiller == "windows" else _by_rounds
+        policy, spent, samples = by(run, folder, teacher)
     if run.config.finetune == "apg":
         tune = run.config.tune
         worlds = differentiable(run, run.tuning_task, tune.num_envs, "tune", rank())
@@ -169,7 +172,10 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     env = make(config.num_envs, derive(seed, "distill", rank()))
     student = untrained(run, teacher)
     critic = env.spec.select(spec.obs_groups["critic"])
-    terms = [*config.auxiliary, *getattr(student, "wants", ())]
+    settings = run.config.reinforce
+    terms = [*config.auxiliary, *getattr(student, "wants", ()), config.known]
+    if run.config.finetune == "reward":
+        terms += [*settings.auxiliary, settings.known]
     read = {*student.spec, *teacher.spec, *critic, *(term.partition(".")[0] for term in terms)}
     env.narrow(group for group in read if group in env.spec)  # unknown ones are complained of later
     env.reset()
@@ -177,7 +183,7 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     label, vec_env = PolicyTeacher(teacher, env.num_envs), RslRlEnv(env)
     if run.config.finetune == "reward":
         # What could not be fine-tuned is refused before it is distilled.
-        pulled = label if pulls(run.config.reinforce) else None
+        pulled = label if pulls(settings) else None
         check_reward(vec_env, pulled, student, critic, vec_env.get_observations())
     learner = Distiller(vec_env, label, student, config, seed, _progress_check(run))
     spent = learn(run, folder, "student", learner, config.iterations, _SHOWN)
@@ -186,8 +192,9 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     policy, samples = learner.policy(), learner.samples * world_size()
     if run.config.finetune == "reward":
         policy.requires_grad_(True)
-        settings = run.config.reinforce
-        tuner = Reinforcer(vec_env, label, policy, critic, settings, seed)
+        # What distillation taught to perceive is not learnt again.
+        heads = learner.updater.heads if settings.auxiliary == config.auxiliary else None
+        tuner = Reinforcer(vec_env, label, policy, critic, settings, seed, heads)
         more = learn(run, folder, "finetune", tuner, settings.iterations, _TUNED)
         spent, samples = spent + more, samples + tuner.samples * world_size()
     env.close()
@@ -214,7 +221,7 @@ def untrained(run: Run, teacher: Policy | None = None) -> Policy:
     """The student before its first round; only an adapter needs to know its teacher."""
     env = env_maker(run, training=False)(1, 0)
     torch.manual_seed(derive(run.config.seed, "student"))
-    sees = env.spec.select(get_task(run.task).obs_groups["student"])
+    sees = env.spec.select(run.obs_groups["student"])
     student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
     env.close()
     return student
@@ -233,7 +240,8 @@ def _save_student(
     env = env_maker(run, training=False)(1, 0)
     bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
     env.close()
-    bundle.lineage["teacher"] = folder.result("teacher")["digest"]
+    taught = run.config.distiller != "none"
+    bundle.lineage["teacher"] = folder.result("teacher")["digest"] if taught else None
     if rank() == 0:
         bundle.save(bundle_path(folder, "student"))
     return {

@@ -44,14 +44,7 @@ def compare(
     set_threads(0)
     spec, engine = get_task(task), engine or EngineConfig()
     chosen = choose_trials(spec, words)
-    actors = {}
-    for given in paths:
-        label, path = _split(given)
-        if label in actors:
-            raise RoboTSError(
-                "policies with names of their own", f"{label!r} twice", "write name=path"
-            )
-        actors[label] = _actor(Path(path), task, engine)
+    actors = named_actors(paths, task, engine)
     total = len(actors) * sum(t.episodes * t.repeats for t in chosen.values())
     bar = Progress("trials", total, "episode")
     try:
@@ -68,6 +61,23 @@ def compare(
         "commit": commit(),
         "trials": found,
     }
+
+
+def named_actors(paths: Sequence[str], task: str, engine: EngineConfig) -> dict[str, Actor]:
+    """Policies of a task by label; see :func:`compare` for what a path may be.
+
+    Raises:
+        RoboTSError: for a path that holds none, or a label given twice.
+    """
+    actors: dict[str, Actor] = {}
+    for given in paths:
+        label, path = _split(given)
+        if label in actors:
+            raise RoboTSError(
+                "policies with names of their own", f"{label!r} twice", "write name=path"
+            )
+        actors[label] = _actor(Path(path), task, engine)
+    return actors
 
 
 def _split(given: str) -> tuple[str, str]:

@@ -98,7 +98,7 @@ class RunInTraining:
         return policy_player(name, policy, self.task, version, f"round {round_}")
 
     def _policy(self, name: str, stage: str, learner: dict[str, Any]) -> Policy:
-        groups = get_task(self.task).obs_groups
+        groups = self.run.obs_groups
         try:
             if "algorithm" in learner:
                 config = self.run.config.teacher

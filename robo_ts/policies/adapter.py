@@ -114,10 +114,10 @@ class AdapterPolicy(Policy):
         """All that is needed to build it again, as plain data; see :func:`rebuild`."""
         return {
             "kind": KIND,
-            **asdict(self.config),
+            **self.config.architecture(),
             "adapter": asdict(self.adapter),
             "teacher": {
-                "architecture": asdict(self.teacher.config),
+                "architecture": self.teacher.config.architecture(),
                 "observation": self.teacher.spec.to_json(),
             },
         }

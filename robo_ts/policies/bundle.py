@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -185,7 +185,7 @@ def _rebuild(folder: Path, card: dict[str, Any], device: str | torch.device) -> 
 def _architecture(policy: Policy) -> dict[str, Any]:
     if isinstance(policy, adapter.AdapterPolicy | population.PopulationPolicy):
         return policy.architecture()
-    return asdict(policy.config)
+    return policy.config.architecture()
 
 
 def _network(architecture: dict[str, Any], spec: ObservationSpec, num_actions: int) -> Policy:

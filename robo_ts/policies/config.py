@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from robo_ts.checks import check_finite, check_one_of
 from robo_ts.errors import RoboTSError
@@ -22,6 +23,7 @@ class PolicyConfig:
         memory: ``none``, ``gru`` or ``lstm``.
         memory_size: width of the memory.
         memory_layers: stacked layers of the memory.
+        learn_initial_state: whether the memory at an episode's start is learnt; else it is zero.
         decoder: widths of the dense layers between the memory and the action.
         normalize: whether inputs pass a running mean and variance first.
         base_term: ``group.term`` whose raw value is added to the action; empty for none.
@@ -39,6 +41,7 @@ class PolicyConfig:
     memory: str = "gru"
     memory_size: int = 64
     memory_layers: int = 1
+    learn_initial_state: bool = False
     decoder: list[int] = field(default_factory=list)
     normalize: bool = True
     base_term: str = ""
@@ -53,6 +56,12 @@ class PolicyConfig:
         check_one_of("a memory", self.memory, MEMORIES)
         check_one_of("an activation", self.activation, ACTIVATIONS)
         check_one_of("a std", self.std, STDS)
+        if self.learn_initial_state and self.memory == "none":
+            raise RoboTSError(
+                "a memory, for learn_initial_state=true",
+                "memory=none",
+                "set memory=gru or memory=lstm, or learn_initial_state=false",
+            )
         if not self.initial_std > 0.0:
             raise RoboTSError("initial_std > 0", str(self.initial_std), "raise it")
         widths = [*self.encoder, *self.decoder, *self.channels, self.image_features]
@@ -62,3 +71,11 @@ class PolicyConfig:
             raise RoboTSError("layer widths >= 1", str(widths), "mend the policy config")
         if not self.action_clip >= 0.0:
             raise RoboTSError("an action_clip >= 0", str(self.action_clip), "use 0 for no clip")
+
+    def architecture(self) -> dict[str, Any]:
+        """All of it as plain data. What policies were made without, before there was the setting,
+        is left out, so that their digests stay what they were."""
+        words = asdict(self)
+        if not self.learn_initial_state:
+            del words["learn_initial_state"]
+        return words

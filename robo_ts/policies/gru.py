@@ -15,20 +15,24 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 
-def gru_sequence(rnn: nn.GRU, x: Tensor, hidden: Tensor, starts: Tensor) -> Tensor:
+def gru_sequence(
+    rnn: nn.GRU, x: Tensor, hidden: Tensor, starts: Tensor, first: Tensor | None = None
+) -> Tensor:
     """Outputs of a GRU of one layer.
 
     Args:
         rnn: its weights.
         x: ``(time, num, input_size)``.
         hidden: state before the first step, ``(num, size)``; no gradient flows into it.
-        starts: ``(time, num)`` bool; where true, the state is cleared before that step.
+        starts: ``(time, num)`` bool; where true, an episode begins with that step.
+        first: the state at an episode's start, ``(size,)``; its gradient is found, too. Zero when
+            left out.
 
     Returns:
         ``(time, num, size)``.
     """
     weights = (rnn.weight_ih_l0, rnn.weight_hh_l0, rnn.bias_ih_l0, rnn.bias_hh_l0)
-    return _GruSequence.apply(x, hidden, starts, *weights)  # type: ignore[no-any-return]
+    return _GruSequence.apply(x, hidden, starts, first, *weights)  # type: ignore[no-any-return]
 
 
 def can_run(rnn: nn.Module, x: Tensor, hidden: Tensor) -> bool:
@@ -58,6 +62,7 @@ class _GruSequence(torch.autograd.Function):
         x: Tensor,
         hidden: Tensor,
         starts: Tensor,
+        first: Tensor | None,
         w_ih: Tensor,
         w_hh: Tensor,
         b_ih: Tensor,
@@ -89,12 +94,12 @@ class _GruSequence(torch.autograd.Function):
         )
         for begin, both, gates, r, z, inner, n, result in rows:
             if begin is not None:
-                h = h.index_fill(0, begin, 0.0)
+                h = _begun(h, begin, first)
             both.addmm_(h, u)
             gates.sigmoid_()
             torch.add(minus_one, n.addcmul_(r, inner).sigmoid_(), alpha=2.0, out=n)
             h = torch.lerp(n, h, z, out=result)
-        ctx.save_for_backward(x, hidden, starts, w_ih, w_hh, sums, candidate, out)
+        ctx.save_for_backward(x, hidden, starts, first, w_ih, w_hh, sums, candidate, out)
         return out
 
     @staticmethod
@@ -102,7 +107,7 @@ class _GruSequence(torch.autograd.Function):
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any, grad: Tensor
     ) -> tuple[Tensor | None, ...]:
-        x, hidden, starts, w_ih, w_hh, sums, n, out = ctx.saved_tensors
+        x, hidden, starts, first, w_ih, w_hh, sums, n, out = ctx.saved_tensors
         time, num, size = out.shape
         two, three = 2 * size, 3 * size
         d_sums = _slopes(sums, n, out)
@@ -110,6 +115,7 @@ class _GruSequence(torch.autograd.Function):
         u = torch.cat([w_hh[two:], w_hh[:two]])
         wide = d_sums.view(time, num, -1)
         total, after = grad[-1].clone(), torch.empty_like(hidden)
+        d_first = None if first is None else torch.zeros_like(first)
         rows = zip(
             reversed(ctx.begins[1:]),
             reversed(grad[:-1].unbind()),
@@ -122,18 +128,42 @@ class _GruSequence(torch.autograd.Function):
             d.mul_(total.unsqueeze(1))
             torch.addcmul(given, total, z, out=after).addmm_(recurrent, u)
             if begin is not None:
+                _add_first(d_first, begin, total, z, recurrent, u)
                 after.index_copy_(0, begin, given.index_select(0, begin))
             total, after = after, total
         d_sums[0].mul_(total.unsqueeze(1))
+        if ctx.begins[0] is not None:
+            _add_first(d_first, ctx.begins[0], total, sums[0, :, size:two], wide[0, :, :three], u)
 
         flat, wide = x.reshape(time * num, -1), d_sums.view(time * num, -1)
         before = torch.cat([hidden[None], out[:-1]]).view(time * num, size)
-        before.index_fill_(0, starts.reshape(-1).nonzero().squeeze(1), 0.0)
+        begun = starts.reshape(-1).nonzero().squeeze(1)
+        if first is None:
+            before.index_fill_(0, begun, 0.0)
+        else:
+            before.index_copy_(0, begun, first.expand(len(begun), -1))
         bias, d_inputs = wide.sum(dim=0), wide[:, size:]
         dw_hh = wide[:, :three].t() @ before
         dw_hh, db_hh = (torch.cat([v[size:three], v[:size]]) for v in (dw_hh, bias))
         dx = (d_inputs @ w_ih).view_as(x) if ctx.needs_input_grad[0] else None
-        return dx, None, None, d_inputs.t() @ flat, dw_hh, bias[size:], db_hh
+        return dx, None, None, d_first, d_inputs.t() @ flat, dw_hh, bias[size:], db_hh
+
+
+def _begun(h: Tensor, begin: Tensor, first: Tensor | None) -> Tensor:
+    """States ``(num, size)`` with those of the worlds ``begin`` as an episode starts with."""
+    if first is None:
+        return h.index_fill(0, begin, 0.0)
+    return h.index_copy(0, begin, first.expand(len(begin), -1))
+
+
+def _add_first(
+    d_first: Tensor | None, begin: Tensor, total: Tensor, z: Tensor, recurrent: Tensor, u: Tensor
+) -> None:
+    """Add what a step's gradients send back to the state its episode began with."""
+    if d_first is None:
+        return
+    # d h / d before = z directly, and through the sums of the recurrent part.
+    d_first += (total[begin] * z[begin]).sum(dim=0) + recurrent[begin].sum(dim=0) @ u
 
 
 def _beginning(starts: Tensor) -> list[Tensor | None]:

@@ -20,18 +20,44 @@ class Memory(nn.Module):
         input_size: width of the inputs.
         size: width of the state.
         layers: stacked layers.
+        learn_start: whether the state at an episode's start is learnt, from zero on; else it stays
+            zero.
     """
 
-    def __init__(self, kind: str, input_size: int, size: int, layers: int) -> None:
+    start: nn.Parameter | None  # (parts, layers, size)
+
+    def __init__(
+        self, kind: str, input_size: int, size: int, layers: int, learn_start: bool = False
+    ) -> None:
         super().__init__()
         self.kind, self.size, self.layers = kind, size, layers
         self.parts = 2 if kind == "lstm" else 1
         self.rnn = (nn.LSTM if kind == "lstm" else nn.GRU)(input_size, size, layers)
+        first = nn.Parameter(torch.zeros(self.parts, layers, size)) if learn_start else None
+        self.register_parameter("start", first)
 
     def initial(self, num: int) -> Hidden:
-        """The state at an episode's start: zeros."""
-        weight = next(self.rnn.parameters())
-        return tuple(weight.new_zeros(self.layers, num, self.size) for _ in range(self.parts))
+        """The state of ``num`` worlds at an episode's start; of its own, without history."""
+        if self.start is None:
+            weight = next(self.rnn.parameters())
+            return tuple(weight.new_zeros(self.layers, num, self.size) for _ in range(self.parts))
+        return tuple(part[:, None].repeat(1, num, 1) for part in self.start.detach())
+
+    def cleared(self, hidden: Hidden, done: Tensor) -> Hidden:
+        """``hidden`` with the state at an episode's start where ``done (num,)`` is true."""
+        return self._with(hidden, done, None if self.start is None else self.start.detach())
+
+    def begun(self, hidden: Hidden, starts: Tensor) -> Hidden:
+        """As :meth:`cleared`, with a gradient into a learnt state."""
+        return self._with(hidden, starts, self.start)
+
+    def _with(self, hidden: Hidden, where: Tensor, start: Tensor | None) -> Hidden:
+        if start is None:
+            return masked(hidden, where)
+        return tuple(
+            torch.where(where[None, :, None], first[:, None], part)
+            for first, part in zip(start, hidden, strict=True)
+        )
 
     def step(self, x: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
         """One step: ``x (num, input_size)`` to ``(num, size)`` and the next state."""
@@ -44,14 +70,15 @@ class Memory(nn.Module):
         Args:
             x: ``(time, num, input_size)``.
             hidden: state before the first step.
-            starts: ``(time, num)`` bool; where true, the state is cleared before that step.
+            starts: ``(time, num)`` bool; where true, an episode begins with that step.
 
         Returns:
             Outputs ``(time, num, size)`` and the state after the last step.
         """
         if can_run(self.rnn, x, hidden[0]):
             assert isinstance(self.rnn, nn.GRU)
-            out = gru_sequence(self.rnn, x, hidden[0][0], starts)
+            first = None if self.start is None else self.start[0, 0]
+            out = gru_sequence(self.rnn, x, hidden[0][0], starts, first)
             return out, (out[-1:],)
         if not bool(starts.any()):
             return self._run(x, hidden)
@@ -74,8 +101,8 @@ class Memory(nn.Module):
         )
 
         state = []
-        for part in masked(hidden, starts[0]):
-            rows = x.new_zeros(self.layers, count, self.size)
+        everywhere = self.begun(self._zeros(x, count), starts.new_ones(count))
+        for rows, part in zip(everywhere, self.begun(hidden, starts[0]), strict=True):
             state.append(rows.index_copy(1, first_piece, part))
         longest = int(lengths.max())
         padded = x.new_zeros(longest, count, x.shape[-1]).index_put((place, piece), x)
@@ -92,6 +119,9 @@ class Memory(nn.Module):
         final_piece = first_piece + pieces_per_world - 1
         return unpacked[place, piece], tuple(part[:, final_piece] for part in last)
 
+    def _zeros(self, x: Tensor, num: int) -> Hidden:
+        return tuple(x.new_zeros(self.layers, num, self.size) for _ in range(self.parts))
+
     def _run(self, x, hidden: Hidden):
         if self.kind == "lstm":
             return self.rnn(x, hidden)
@@ -100,7 +130,7 @@ class Memory(nn.Module):
 
 
 def masked(hidden: Hidden, done: Tensor) -> Hidden:
-    """The state with the rows of finished episodes cleared; ``done (num,)`` bool."""
+    """The state with the rows of finished episodes zero; ``done (num,)`` bool."""
     # Not a product with the mask: zero times NaN is NaN.
     return tuple(torch.where(done[None, :, None], torch.zeros_like(part), part) for part in hidden)
 

@@ -47,8 +47,9 @@ class PolicyPlayer:
         return action.clamp(-1.0, 1.0)
 
     def clear(self, seats: Tensor) -> None:
-        for part in self.hidden:
-            part[:, seats] = 0.0
+        anew = self.policy.initial_state(len(seats))
+        for part, first in zip(self.hidden, anew, strict=True):
+            part[:, seats] = first
 
     def memory(self) -> dict[str, Tensor]:
         return {str(index): part for index, part in enumerate(self.hidden)}

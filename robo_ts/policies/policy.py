@@ -13,7 +13,7 @@ from robo_ts.env.observations import ObservationSpec
 from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.policies.config import PolicyConfig
 from robo_ts.policies.images import ImageEncoder
-from robo_ts.policies.memory import Hidden, Memory, masked
+from robo_ts.policies.memory import Hidden, Memory
 from robo_ts.policies.normalizer import Normalizer
 from robo_ts.policies.points import PointEncoder
 
@@ -75,7 +75,13 @@ class Policy(nn.Module):
         size += (len(self.images) + len(self.points)) * config.image_features
         self.memory = None
         if config.memory != "none":
-            self.memory = Memory(config.memory, size, config.memory_size, config.memory_layers)
+            self.memory = Memory(
+                config.memory,
+                size,
+                config.memory_size,
+                config.memory_layers,
+                config.learn_initial_state,
+            )
             size = config.memory_size
         self.latent_size = size
         self.decoder, size = _dense(size, config.decoder, config.activation)
@@ -130,7 +136,8 @@ class Policy(nn.Module):
         return self.memory is not None
 
     def initial_state(self, num: int) -> Hidden:
-        """The memory at an episode's start; an empty tuple without memory."""
+        """The memory at an episode's start: zeros, or what was learnt, without gradient; an empty
+        tuple without memory."""
         return self.memory.initial(num) if self.memory is not None else ()
 
     def run(
@@ -219,8 +226,12 @@ class Policy(nn.Module):
         return output.action, hidden
 
     def reset_state(self, hidden: Hidden, done: Tensor) -> Hidden:
-        """Clear the memory of finished episodes; ``done (num,)`` bool."""
-        return masked(hidden, done)
+        """Start the memory of finished episodes anew; ``done (num,)`` bool."""
+        return hidden if self.memory is None else self.memory.cleared(hidden, done)
+
+    def begun(self, hidden: Hidden, starts: Tensor) -> Hidden:
+        """As :meth:`reset_state`, with a gradient into a learnt initial state."""
+        return hidden if self.memory is None else self.memory.begun(hidden, starts)
 
     def _encoded(self, x: Tensor, images: Sequence[Tensor]) -> Tensor:
         parts = []

@@ -7,7 +7,6 @@ first dimension, so that K small networks cost a few batched products instead of
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -142,7 +141,7 @@ class PopulationPolicy(Policy):
 
     def architecture(self) -> dict[str, Any]:
         """All that is needed to build it again, as plain data; see :func:`rebuild`."""
-        return {"kind": KIND, **asdict(self.config), "members": self.members}
+        return {"kind": KIND, **self.config.architecture(), "members": self.members}
 
     def inputs(self, obs: Mapping[str, Tensor]) -> Tensor:
         """What the networks read, ``(..., size)``: every group but the pool."""

@@ -60,6 +60,9 @@ class AnalyticPolicyGradient(WindowLearner):
         """The mean cost of a step and what the end costs."""
         env, total, seen = self.env, None, []
         worlds, hidden = followed(env.worlds), followed(transposed(self.hidden))
+        if self._policy.config.learn_initial_state:
+            begun = self._policy.begun(transposed(hidden), self.starts)
+            hidden = tuple(part.contiguous() for part in transposed(begun))
         for _ in range(steps):
             if looking:
                 seen.append(self._look(worlds))

@@ -106,6 +106,8 @@ class WindowLearner(ABC):
         if self.together:
             copy_from_first(policy)
         self.hidden = policy.initial_state(env.num_envs)
+        #: Worlds whose episode starts with the coming window, ``(num_envs,)`` bool.
+        self.starts = torch.ones(env.num_envs, dtype=torch.bool, device=env.device)
         self.iteration, self.samples = 0, 0
 
     def policy(self) -> Policy:
@@ -128,6 +130,7 @@ class WindowLearner(ABC):
             self._policy.normalizer.update(torch.stack(seen))  # type: ignore[operator]
         over = self.env.next_window(worlds, steps)
         self.hidden = self._policy.reset_state(transposed(detached(hidden)), over)
+        self.starts = over
         self.iteration += 1
         self.samples += steps * self.env.num_envs
         return {self.measured: float(cost.detach()), "grad_norm": size, "learning_rate": rate}
@@ -165,6 +168,7 @@ class WindowLearner(ABC):
             "policy": self._policy.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "hidden": self.hidden,
+            "starts": self.starts,
             "iteration": self.iteration,
             "samples": self.samples,
             "env": self.env.state_dict(),
@@ -175,6 +179,7 @@ class WindowLearner(ABC):
         self._policy.load_state_dict(state["policy"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.hidden = tuple(part.clone() for part in state["hidden"])
+        self.starts = state["starts"].clone()
         self.iteration, self.samples = state["iteration"], state["samples"]
         self.env.load_state_dict(state["env"])
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from robo_ts.bench.recipe import SHOWN, over_seeds, shown_as
 from scripts.docs.markdown import code, table
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -229,6 +230,27 @@ def _leaves(data: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
         yield prefix, data
 
 
+def _recipe(data: Mapping[str, Any]) -> str:
+    """Students over seeds in each trial, lowest to highest, beside other policies."""
+    seconds = [run["seconds"]["total"] / 60.0 for run in data["runs"]]
+    found = data["trials"].values()
+    shown = [name for name in SHOWN if any(name in trial["students"] for trial in found)]
+    own = {f"seed {seed}" for seed in data["seeds"]}
+    rows = []
+    for name, trial in data["trials"].items():
+        rows.append(
+            (code(name), "students", *(over_seeds(trial["students"], one) for one in shown))
+        )
+        for who, values in trial["policies"].items():
+            if who not in own:
+                plain = (shown_as(values.get(x), x) for x in shown)
+                rows.append(("", who, *plain))
+    units = [f"{SHOWN[x][0]}, {SHOWN[x][2]}" if SHOWN[x][2] else SHOWN[x][0] for x in shown]
+    said = f"{len(data['seeds'])} seeds, {min(seconds):.0f} to {max(seconds):.0f} minutes each"
+    parts = f"{data['runs'][0]['parameters']:,} parameters; mean (lowest to highest)"
+    return f"{said}; {parts}.\n\n{table(('trial', 'policy', *units), rows)}"
+
+
 _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], str]]] = [
     (lambda d: "arms" in d, _arms),
     (lambda d: "rates" in d, _speed),
@@ -236,6 +258,7 @@ _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, 
     (lambda d: "cells" in d and "memory" in d, _updates),
     (lambda d: "results" in d and "targets" in d, _gates),
     (lambda d: all(who in d for who in ("teacher", "student", "onnx")), _run),
+    (lambda d: "trials" in d and "runs" in d, _recipe),
     (lambda d: "trials" in d and "policies" in d, _trials),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import json
 import math
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from robo_ts.bench import print_report, run_bench
+from robo_ts.bench import engines, print_report, run_bench
 from robo_ts.cli import main
 from robo_ts.errors import RoboTSError
 from robo_ts.files import write_json
@@ -46,8 +47,26 @@ def test_a_measurement_holds_rates_ratios_and_where_they_come_from(tmp_path: Pat
     print_report(found, console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
-    assert "formulas, 1024 worlds" in text
+    assert "formulas and observations, 1024 worlds" in text
     assert "raw engine" in text and "BatchSim" in text and "whole task" in text
+
+
+def test_every_engine_stands_beside_the_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("robo_ts.sim.analytic.compiled", lambda function, *_, **__: function)
+    names = ("cpu", "warp", "analytic")
+    small = functools.partial(engines.run_engines, num_envs=3)
+    monkeypatch.setattr("robo_ts.bench.run.run_engines", small)
+    one = EngineConfig(threads=1)
+    found = run_bench(["sim"], 2, one, seconds=0.01, rounds=1, beside=names)
+    assert list(found["engines"]) == list(names)
+    for measured in found["engines"].values():
+        assert measured["rate"] > 0 and measured["num_envs"] == 3 and measured["threads"] == 1
+    console = Console(file=io.StringIO(), width=120)
+    print_report(found, console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    for label in ("MuJoCo: whole task", "MuJoCo Warp: whole task", "analytic engine: whole task"):
+        assert f"{label}, 3 worlds" in said
 
 
 def test_only_what_was_asked_for_is_measured_beside_the_raw_engine() -> None:

@@ -58,12 +58,19 @@ STARTS: dict[str, Callable[[], Tensor]] = {
 }
 
 
-def policy_with(memory: str, layers: int, dtype: torch.dtype) -> Policy:
+def policy_with(memory: str, layers: int, dtype: torch.dtype, learnt: bool = False) -> Policy:
     torch.manual_seed(0)
     config = PolicyConfig(
-        encoder=[9], memory=memory, memory_size=6, memory_layers=layers, decoder=[8]
+        encoder=[9],
+        memory=memory,
+        memory_size=6,
+        memory_layers=layers,
+        decoder=[8],
+        learn_initial_state=learnt,
     )
     policy = Policy(config, SPEC, 3)
+    if policy.memory is not None and policy.memory.start is not None:
+        torch.nn.init.normal_(policy.memory.start)
     policy.normalizer.update(2.0 * torch.randn(50, 5) + 1.0)  # type: ignore[operator]
     return policy.to(dtype)
 
@@ -80,7 +87,7 @@ def plain_loop(policy: Policy, x: Tensor, hidden: Hidden, starts: Tensor) -> tup
         for world in range(x.shape[1]):
             own = tuple(part[:, world : world + 1] for part in hidden)
             if starts[t, world]:
-                own = policy.initial_state(1)
+                own = policy.begun(own, torch.ones(1, dtype=torch.bool))
             rows.append(policy({"sensors": x[t, world : world + 1]}, own))
         outputs.append(torch.cat([action for action, _ in rows]))
         hidden = tuple(torch.cat(parts, dim=1) for parts in zip(*(h for _, h in rows), strict=True))
@@ -121,6 +128,38 @@ def test_a_sequence_has_the_outputs_states_and_gradients_of_a_loop(
         assert isinstance(loss, Tensor)
         found.append([action, *last, *gradients(policy, loss, x, *hidden)])
     assert_close(found[0], found[1], dtype)
+
+
+@pytest.mark.parametrize("gradient", [True, False], ids=["general path", "fused path"])
+@pytest.mark.parametrize("where", list(STARTS))
+@pytest.mark.parametrize("memory", ["gru", "lstm"])
+def test_a_learnt_initial_state_has_the_gradient_of_a_loop(
+    memory: str, where: str, gradient: bool
+) -> None:
+    # Only a state that wants no gradient takes the path written for CPUs.
+    policy, starts = policy_with(memory, 1, torch.float64, learnt=True), STARTS[where]()
+    assert policy.memory is not None and policy.memory.start is not None
+    x = torch.randn(TIME, N, 5, dtype=torch.float64, requires_grad=True)
+    hidden = tuple(
+        part.requires_grad_(gradient) for part in random_hidden(policy, N, torch.float64)
+    )
+    target = torch.randn(TIME, N, 3, dtype=torch.float64)
+    found = []
+    for action, last in (
+        policy.sequence({"sensors": x}, hidden, starts),
+        plain_loop(policy, x, hidden, starts),
+    ):
+        loss = (action - target).square().sum() + sum(part.square().sum() for part in last)
+        assert isinstance(loss, Tensor)
+        found.append([action, *last, *gradients(policy, loss, x)])
+    assert_close(found[0], found[1], torch.float64)
+    loss = (policy.sequence({"sensors": x}, hidden, starts)[0] - target).square().sum()
+    (own,) = gradients_of(loss, policy.memory.start)
+    assert bool(own.any()) == bool(starts.any())
+
+
+def gradients_of(loss: Tensor, *inputs: Tensor) -> tuple[Tensor, ...]:
+    return torch.autograd.grad(loss, inputs, materialize_grads=True)
 
 
 def test_nothing_flows_across_an_episodes_start() -> None:

@@ -28,7 +28,7 @@ from robo_ts.policies.normalizer import Normalizer
 from robo_ts.sim import EngineConfig
 
 WORLDS, STEPS = 32, 520
-MEMORIES = ["gru", "lstm"]
+MEMORIES = ["gru", "lstm", "gru learnt"]  # the last begins with what it learnt, not with zeros
 Exports = dict[str, tuple[PolicyBundle, Path]]
 
 
@@ -57,12 +57,17 @@ def exports(env: TaskEnv, tmp_path_factory: pytest.TempPathFactory) -> Exports:
     made = {}
     for memory in MEMORIES:
         torch.manual_seed(0)
-        config = PolicyConfig(encoder=[24], memory=memory, memory_size=32)
+        kind, _, learnt = memory.partition(" ")
+        config = PolicyConfig(
+            encoder=[24], memory=kind, memory_size=32, learn_initial_state=bool(learnt)
+        )
         policy = Policy(config, ObservationSpec([PROPRIOCEPTION]), 4).eval()
+        if policy.memory is not None and policy.memory.start is not None:
+            torch.nn.init.normal_(policy.memory.start)
         assert isinstance(policy.normalizer, Normalizer)
         policy.normalizer.update(torch.stack(seen))
         bundle = PolicyBundle(policy, env.name, {}, env.action_contract(), {"kind": "untrained"})
-        folder = tmp_path_factory.mktemp(memory)
+        folder = tmp_path_factory.mktemp(memory.replace(" ", "_"))
         export_bundle(bundle, folder)
         made[memory] = bundle, folder
     return made

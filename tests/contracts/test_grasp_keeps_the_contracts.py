@@ -36,12 +36,17 @@ def make(engine: EngineConfig | None = None, seed: int = 0, seconds: float = 0.5
     return env
 
 
+def _plain(values: Tensor) -> Tensor:
+    """Depth in 16 bits as numbers that torch can compare."""
+    return values.int() if values.dtype == torch.uint16 else values
+
+
 def roll(env: Grasp, steps: int, seed: int = 1) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(seed)
     kept: dict[str, list[Tensor]] = {}
     for _ in range(steps):
         step = env.step(2.0 * torch.rand(env.num_envs, env.num_actions, generator=generator) - 1.0)
-        found = {name: step.obs[name] for name in env.spec}
+        found = {name: _plain(step.obs[name]) for name in env.spec}
         found |= {"reward": step.reward, "done": step.done, "object": env.object_ids}
         for name, value in found.items():
             kept.setdefault(name, []).append(value.clone())
@@ -83,7 +88,9 @@ def teacher(seed: int) -> PPOTeacher:
         critic=[16],
         curriculum=CurriculumConfig("geo", stages=[1, 2, 0], longest=2),
     )
-    return PPOTeacher(make(seed=seed), get_task("grasp").obs_groups, config, seed)
+    env = make(seed=seed)
+    env.narrow(["proprioception", "privileged"])  # rsl_rl's storage is no place for images
+    return PPOTeacher(env, get_task("grasp").obs_groups, config, seed)
 
 
 def test_a_teacher_with_a_curriculum_resumes_bit_identically() -> None:
@@ -101,6 +108,14 @@ def test_a_teacher_with_a_curriculum_resumes_bit_identically() -> None:
     assert [m["variants"] for m in measured] == [1.0, 2.0, 2.0, 4.0, 4.0]
 
 
+def assert_images_alike(one: Tensor, two: Tensor) -> None:
+    """Poses differ by rounding; where a ray grazes an edge it may hit on one side only, and noise
+    marks edges. Depth of 65535 codes for 0.7 m and less; 200 of them are 2 mm."""
+    assert (one.int().abs() > 0).any()
+    apart = (one.int() - two.int()).abs() > 200
+    assert float(apart.float().mean()) <= 0.01
+
+
 def test_both_engines_begin_alike_and_move_alike() -> None:
     """Free motion of the hand, objects at rest; contacts that a hand makes are chaotic."""
     cpu, warp = make(), make(EngineConfig("warp", device="cpu", njmax=300, nconmax=100))
@@ -108,16 +123,20 @@ def test_both_engines_begin_alike_and_move_alike() -> None:
         env.reset(seed=4)
     assert torch.equal(cpu.object_ids, warp.object_ids)
     for name in cpu.spec:
-        torch.testing.assert_close(
-            cpu.observe()[name], warp.observe()[name], atol=1e-4, rtol=0.0, msg=name
-        )
+        one, two = cpu.observe()[name], warp.observe()[name]
+        if name in cpu.spec.images():
+            assert_images_alike(one, two)
+        else:
+            torch.testing.assert_close(one, two, atol=1e-4, rtol=0.0, msg=name)
     up = torch.zeros(N, cpu.num_actions)
     up[:, 2], up[:, 3], up[:, 6:] = 0.5, 0.3, 0.2
     for _ in range(3):
         one, two = cpu.step(up), warp.step(up)
         assert torch.equal(one.done, two.done)
         torch.testing.assert_close(one.reward, two.reward, atol=5e-3, rtol=0.0)
-        for name in cpu.spec:
+        for name in cpu.spec.images():
+            assert_images_alike(one.obs[name], two.obs[name])
+        for name in cpu.spec.vectors():
             for term, at in cpu.spec[name].slices().items():
                 close = 0.1 if "velocity" in term or term == "force" else 5e-3
                 torch.testing.assert_close(

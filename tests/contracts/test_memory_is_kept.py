@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -42,15 +43,20 @@ class Recorder(PolicyTeacher):
         self.done.append(done.clone())
 
 
-@pytest.fixture(params=["gru", "lstm"])
+@pytest.fixture(params=["gru", "lstm", "gru learnt"])
 def distiller(request: pytest.FixtureRequest, make_quadrotor: MakeEnv) -> Distiller:
     torch.manual_seed(0)
     env = make_quadrotor(num_envs=N, episode_steps=12)
     env.scatter_episode_steps()
-    memory = request.param
-    teacher = Policy(PolicyConfig(memory=memory, memory_size=8), env.spec, 4)
+    memory, _, learnt = request.param.partition(" ")
+    shared: dict[str, Any] = {"memory": memory, "memory_size": 8}
+    shared["learn_initial_state"] = bool(learnt)
+    teacher = Policy(PolicyConfig(**shared), env.spec, 4)
     sensors = env.spec.select(["proprioception"])
-    student = Policy(PolicyConfig(memory=memory, memory_size=8, memory_layers=2), sensors, 4)
+    student = Policy(PolicyConfig(**shared, memory_layers=2), sensors, 4)
+    for policy in (teacher, student):
+        if policy.memory is not None and policy.memory.start is not None:
+            torch.nn.init.normal_(policy.memory.start)
     config = DistillConfig(
         num_envs=N,
         steps_per_iteration=STEPS,
@@ -85,6 +91,13 @@ def test_an_update_leaves_both_memories_exactly_as_they_were(distiller: Distille
             assert (part[:, running] != 0).any(dim=-1).all()
 
 
+def starts_of(policy: Policy) -> list[Tensor | None]:
+    """What each part of a memory begins with; None for zeros."""
+    assert policy.memory is not None
+    learnt = policy.memory.start
+    return [None] * policy.memory.parts if learnt is None else list(learnt.detach())
+
+
 def test_only_worlds_whose_episode_ended_forget(distiller: Distiller) -> None:
     teacher = distiller.teacher
     assert isinstance(teacher, Recorder)
@@ -97,11 +110,15 @@ def test_only_worlds_whose_episode_ended_forget(distiller: Distiller) -> None:
         distiller._gather()
         done = teacher.done[-1]
         assert torch.equal(done, distiller.starts)
-        for now, wanted in zip(
-            (*distiller.hidden, *teacher.hidden), (*own_next, *teacher_next), strict=True
+        for now, wanted, first in zip(
+            (*distiller.hidden, *teacher.hidden),
+            (*own_next, *teacher_next),
+            (*starts_of(distiller.student), *starts_of(teacher.policy)),
+            strict=True,
         ):
             assert torch.equal(now[:, ~done], wanted[:, ~done])
-            assert not now[:, done].any()
+            begins = first[:, None].expand_as(now) if first is not None else torch.zeros_like(now)
+            assert torch.equal(now[:, done], begins[:, done])
         ended += int(done.sum())
     assert ended > N  # else the test saw next to nothing
 
@@ -122,8 +139,8 @@ def test_a_recurrent_teachers_labels_are_those_of_an_uninterrupted_loop(
         label, hidden = teacher.policy.act(obs, hidden)
         assert torch.equal(label, said)
         hidden = tuple(part.clone() for part in hidden)
-        for part in hidden:
-            part[:, done] = 0.0
+        for part, first in zip(hidden, teacher.policy.initial_state(N), strict=True):
+            part[:, done] = first[:, done]
 
 
 def test_stored_rollouts_begin_with_the_memory_the_student_had(distiller: Distiller) -> None:

@@ -29,11 +29,16 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-def student_of(env: TaskEnv, std: str = "none") -> Policy:
+def student_of(env: TaskEnv, std: str = "none", learnt: bool = False) -> Policy:
     torch.manual_seed(0)
     spec = env.spec.select(get_task(env.name).obs_groups["student"])
-    config = PolicyConfig(encoder=[16], memory="gru", memory_size=8, std=std)
-    return Policy(config, spec, env.num_actions)
+    config = PolicyConfig(
+        encoder=[16], memory="gru", memory_size=8, std=std, learn_initial_state=learnt
+    )
+    policy = Policy(config, spec, env.num_actions)
+    if policy.memory is not None and policy.memory.start is not None:
+        torch.nn.init.normal_(policy.memory.start)
+    return policy
 
 
 def adapter_of(env: TaskEnv, std: str = "none") -> Policy:
@@ -56,6 +61,7 @@ STUDENTS = {
     "plain": student_of,
     "state std": partial(student_of, std="state"),
     "constant std": partial(student_of, std="constant"),
+    "learnt initial state": partial(student_of, learnt=True),
     "adapter": partial(adapter_of, std="state"),
 }
 

@@ -1,11 +1,14 @@
 """Intervals and paired comparison."""
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
 from robo_ts.evaluate.protocol import Episodes
 from robo_ts.evaluate.report import compare_pairs, summarise
-from robo_ts.evaluate.statistics import mcnemar, wilson
+from robo_ts.evaluate.statistics import mcnemar, mean_interval, median_interval, wilson
 
 
 def test_wilson_matches_published_values():
@@ -27,6 +30,24 @@ def test_wilson_ends_are_exact_at_zero_and_one():
 def test_wilson_refuses_impossible_counts():
     with pytest.raises(ValueError, match="successes <= total"):
         wilson(3, 2)
+
+
+def test_the_medians_interval_is_made_of_ranks():
+    # Ranks 40 and 61 of 100 hold the median with 96.5%, 41 and 60 with 94.3% (binomial tables).
+    values = [float(x) for x in range(100, 0, -1)]
+    assert median_interval(values) == (40.0, 61.0)
+    assert median_interval([3.0, 1.0, 2.0]) == (1.0, 3.0)
+    assert all(math.isnan(end) for end in median_interval([]))
+
+
+def test_the_intervals_of_median_and_mean_hold_what_they_promise():
+    chance = np.random.default_rng(0)
+    draws = chance.exponential(size=(1000, 60))
+    for interval, truth in ((median_interval, math.log(2.0)), (mean_interval, 1.0)):
+        ends = [interval(list(row)) for row in draws]
+        held = sum(low <= truth <= high for low, high in ends) / len(ends)
+        assert 0.92 < held < 0.99
+    assert all(math.isnan(end) for end in mean_interval([1.0]))
 
 
 def test_mcnemar_equals_the_binomial_tail():

@@ -23,6 +23,9 @@ CONFIGS = {
     "base": PolicyConfig(
         encoder=[], memory="gru", memory_size=8, base_term="privileged.hover_action"
     ),
+    "learnt": PolicyConfig(
+        encoder=[16], memory="lstm", memory_size=8, memory_layers=2, learn_initial_state=True
+    ),
     "state std": PolicyConfig(encoder=[16], memory="gru", memory_size=8, std="state"),
     "constant std": PolicyConfig(encoder=[16], memory="none", std="constant"),
 }
@@ -54,6 +57,8 @@ def make_bundle(env: TaskEnv) -> Callable[[str], PolicyBundle]:
         spec = ObservationSpec(groups)
         policy = Policy(CONFIGS[kind], spec, 4).eval()
         assert isinstance(policy.normalizer, Normalizer)
+        if policy.memory is not None and policy.memory.start is not None:
+            torch.nn.init.normal_(policy.memory.start)
         spread = torch.linspace(0.2, 3.0, spec.size())
         policy.normalizer.update(torch.randn(256, spec.size()) * spread + spread.flip(0))
         lineage = {"kind": "untrained", "seed": 3, "measured": {"success": 0.1 + 0.2}}

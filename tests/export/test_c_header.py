@@ -34,6 +34,8 @@ def bundle_of(env: TaskEnv, **config: object) -> PolicyBundle:
     torch.manual_seed(0)
     names = ["proprioception", "privileged"] if config.get("base_term") else ["proprioception"]
     policy = Policy(PolicyConfig(**config), env.spec.select(names), 4)  # type: ignore[arg-type]
+    if policy.memory is not None and policy.memory.start is not None:
+        torch.nn.init.normal_(policy.memory.start)
     if config.get("normalize", True):
         policy.normalizer.update(3.0 * torch.randn(50, policy.spec.size()) + 1.0)  # type: ignore[operator]
     return PolicyBundle(policy, env.name, {}, env.action_contract(), {})
@@ -60,6 +62,7 @@ def run(folder: Path, *flags: str, standard: str = "-std=c99") -> float:
     [
         {"encoder": [16], "memory_size": 16, "normalize": False, "action_clip": 0.0},
         {"encoder": [], "memory_size": 8, "decoder": [12], "activation": "elu"},
+        {"encoder": [16], "memory_size": 16, "learn_initial_state": True},
         {"encoder": [24, 8], "memory": "none", "activation": "tanh"},
         {"encoder": [8], "memory": "none", "activation": "silu", "std": "state"},
         {"encoder": [8], "memory": "none", "base_term": "privileged.hover_action"},

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+import torch
 
 import robo_ts
 from robo_ts.errors import RoboTSError
@@ -47,6 +48,17 @@ def test_hidden_states_are_named_and_shaped(bundles: dict[str, PolicyBundle]):
     assert lstm["outputs"] == ["h_out", "c_out"]
     assert lstm["shape"] == [2, "batch", 8]
     assert "zeros" in lstm["reset"]
+
+
+def test_a_learnt_initial_state_is_told_to_the_last_bit(bundles: dict[str, PolicyBundle]):
+    contract = build_contract(bundles["learnt"])
+    hidden = json.loads(json.dumps(contract["hidden"]))
+    assert contract["schema"] == 3 and hidden["reset"] == "hidden.initial at every episode start"
+    first = bundles["learnt"].policy.initial_state(1)
+    for name, part in zip(("h_in", "c_in"), first, strict=True):
+        told = torch.tensor(hidden["initial"][name])
+        assert torch.equal(told, part[:, 0]) and told.any()
+    assert "initial" not in build_contract(bundles["lstm"])["hidden"]
 
 
 def test_a_policy_without_memory_promises_none(bundles: dict[str, PolicyBundle]):

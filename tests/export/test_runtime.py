@@ -12,7 +12,9 @@ import onnx
 import pytest
 
 from robo_ts.env import TaskEnv
+from robo_ts.export import replay_golden
 from robo_ts.export.runtime import PolicyRuntimeError, Runtime, load
+from robo_ts.policies import PolicyBundle
 
 
 @pytest.fixture
@@ -267,6 +269,44 @@ def test_a_contract_with_missing_entries_is_refused(
 
     path = with_contract(exported("gru") / "policy.onnx", tmp_path / "a.onnx", remove)
     with pytest.raises(PolicyRuntimeError, match=rf"undamaged contract(.|\n)*{entry}"):
+        load(path)
+
+
+def test_a_learnt_initial_state_is_what_robots_begin_with(
+    exported: Callable[[str], Path], bundles: dict[str, PolicyBundle]
+):
+    policy = load(exported("learnt") / "policy.onnx")
+    policy.reset(3)
+    begins = [part.numpy() for part in bundles["learnt"].policy.initial_state(3)]
+    for part, begin in zip(policy.hidden, begins, strict=True):
+        np.testing.assert_array_equal(part, begin)
+    policy.act(observations(3))
+    before = policy.hidden
+    policy.reset(mask=np.array([False, True, False]))
+    for part, begin, old in zip(policy.hidden, begins, before, strict=True):
+        np.testing.assert_array_equal(part[:, 1], begin[:, 1])
+        np.testing.assert_array_equal(part[:, [0, 2]], old[:, [0, 2]])
+    assert replay_golden(exported("learnt")) < 1e-5
+
+
+def _shorter(contract: dict[str, Any]) -> None:
+    contract["hidden"]["initial"]["c_in"].pop()
+
+
+def _not_finite(contract: dict[str, Any]) -> None:
+    contract["hidden"]["initial"]["h_in"][0][0] = float("nan")
+
+
+def _gone(contract: dict[str, Any]) -> None:
+    del contract["hidden"]["initial"]["c_in"]
+
+
+@pytest.mark.parametrize("damage", [_shorter, _not_finite, _gone])
+def test_a_damaged_initial_state_is_refused(
+    exported: Callable[[str], Path], tmp_path: Path, damage: Callable[[dict[str, Any]], None]
+):
+    path = with_contract(exported("learnt") / "policy.onnx", tmp_path / "a.onnx", damage)
+    with pytest.raises(PolicyRuntimeError, match="initial memory"):
         load(path)
 
 

@@ -11,6 +11,7 @@ import pytest
 from robo_ts.env import make_env
 from robo_ts.envs.grasp import Grasp, GraspConfig
 from robo_ts.envs.grasp.config import ObjectsConfig, StartConfig
+from robo_ts.envs.grasp.eyes_config import EyesConfig
 from robo_ts.sim import EngineConfig, Range
 
 MakeGrasp = Callable[..., Grasp]
@@ -29,7 +30,8 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def make_grasp() -> Iterator[MakeGrasp]:
     """``make_grasp(num_envs=4, seed=0, objects={...}, difficulty=1.0, engine="cpu", **config)``.
 
-    One cube of 5 cm unless ``objects`` says otherwise; closed after the test.
+    One cube of 5 cm unless ``objects`` says otherwise, no cameras unless ``eyes`` does; closed
+    after the test.
     """
     made: list[Grasp] = []
 
@@ -41,11 +43,13 @@ def make_grasp() -> Iterator[MakeGrasp]:
         engine: str = "cpu",
         threads: int = 1,
         start: dict[str, Any] | None = None,
+        eyes: EyesConfig | None = None,
         **config: Any,
     ) -> Grasp:
         settings = GraspConfig(
             objects=ObjectsConfig(**(objects or {"count": 1, "families": ["cube"]})),
             start=StartConfig(difficulty=Range(difficulty, difficulty), **(start or {})),
+            eyes=eyes or EyesConfig(cameras=[]),
             **config,
         )
         how = EngineConfig(engine, threads=threads, device="cpu")

@@ -36,8 +36,8 @@ def test_a_ball_in_the_own_goal_is_an_own_goal_only_for_who_touched_it_last(
 ) -> None:
     env = make_soccer(opponents=["still"])
     put(env, (-2.0, 0.0), (-1.5, 0.0), {0: (1.0, 1.0, 0.0), 1: (1.0, -1.5, 0.0)})
-    env._last_touch[:2] = 0
-    env._last_touch[2:] = 1
+    env.record.last_touch[:2] = 0
+    env.record.last_touch[2:] = 1
     step = env.step(still(env))
     while not bool(step.terminated.any()):
         step = env.step(still(env))
@@ -116,7 +116,7 @@ def test_the_first_touch_is_timed(make_soccer: MakeSoccer, put: Put) -> None:
         env.step(forward)
     # 0.5 m less plate and ball, at 0.57 m/s and with some time to gain speed.
     assert env.evaluate()["first_touch_s"].tolist() == pytest.approx([0.6] * 4, abs=0.11)
-    assert (env._last_touch == 0).all()
+    assert (env.record.last_touch == 0).all()
 
 
 def test_time_runs_out_as_a_tie(make_soccer: MakeSoccer) -> None:

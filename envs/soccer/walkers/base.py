@@ -63,6 +63,8 @@ class Walker(ABC):
         reach: a ball whose middle is this far from :meth:`planar`'s position may touch it, m.
         fovy: vertical field of view of the head camera, rad.
         aspect: width of its picture over its height.
+        camera: name of the head camera; empty for a walker that has none.
+        neck: the actions that turn the head.
     """
 
     file: ClassVar[Path]
@@ -80,6 +82,8 @@ class Walker(ABC):
     reach: ClassVar[float]
     fovy: ClassVar[float]
     aspect: ClassVar[float] = 4.0 / 3.0
+    camera: ClassVar[str] = "head"
+    neck: ClassVar[tuple[str, ...]] = ("head_pan",)
 
     @abstractmethod
     def stand(self, position: Tensor, yaw: Tensor) -> Tensor:

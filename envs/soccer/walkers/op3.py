@@ -71,6 +71,7 @@ class OP3(Walker):
     # From below the middle of the torso to a toe, and a ball before it.
     reach: ClassVar[float] = 0.09 + BALL_RADIUS
     fovy: ClassVar[float] = math.radians(43.3)
+    neck: ClassVar[tuple[str, ...]] = ("head_pan", "head_tilt")
 
     def __init__(self) -> None:
         low, high, rest = (torch.tensor(column) for column in zip(*JOINTS.values(), strict=True))

@@ -110,7 +110,8 @@ def test_a_bundle_that_is_written_anew_is_noticed(tmp_path: Path):
     student.save(tmp_path / "run" / "student")
     assert session.refresh() == ["student"]
     session.step()
-    assert session.snapshot().chosen[0].action.min() > 1.0
+    action = session.snapshot().chosen[0].action
+    assert action is not None and min(action) > 1.0
 
 
 # -- a run that is still training ------------------------------------------------------------------

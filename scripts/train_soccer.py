@@ -70,7 +70,7 @@ if __name__ == "__main__":
     parser.add_argument("stages", nargs="*", metavar="STAGE or key=value")
     parser.add_argument("--root", type=Path, default=Path("runs/soccer"))
     parser.add_argument("--stop", choices=("teach", "pipeline"), default="pipeline")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
     wanted = [word for word in given.stages if "=" not in word] or list(STAGES)
     unknown = sorted(set(wanted) - set(STAGES))
     if unknown:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, cast
 
 import torch
@@ -72,6 +72,20 @@ def play(
     return episodes.metrics["points"][::agents]
 
 
+def check_tournament(names: Collection[str], games: int) -> None:
+    """Raise unless these can meet.
+
+    Raises:
+        RoboTSError: for fewer than two contestants or an odd number of games.
+    """
+    if len(names) < 2 or games < 2 or games % 2:
+        raise RoboTSError(
+            "two contestants or more, and an even number of games per pair",
+            f"{len(names)} and {games}",
+            "name more policies or opponents, or change the number of games",
+        )
+
+
 def tournament(
     players: Mapping[str, Callable[[], Player]],
     make_env: Callable[[int, int], TaskEnv],
@@ -99,12 +113,7 @@ def tournament(
         RoboTSError: for fewer than two contestants or an odd number of games.
     """
     names = list(players)
-    if len(names) < 2 or games < 2 or games % 2:
-        raise RoboTSError(
-            "two contestants or more, and an even number of games per pair",
-            f"{len(names)} and {games}",
-            "name more policies or opponents, or change the number of games",
-        )
+    check_tournament(names, games)
     table: dict[tuple[int, int], Tensor] = {}
     for i, first in enumerate(names):
         for j in range(i + 1, len(names)):

@@ -15,7 +15,7 @@ from rich.table import Table
 from robo_ts.env import TaskEnv, get_task, make_env
 from robo_ts.env.players import HasSeats, Player
 from robo_ts.errors import RoboTSError
-from robo_ts.evaluate.matches import tournament
+from robo_ts.evaluate.matches import check_tournament, tournament
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.lineage import commit, hardware, versions
 from robo_ts.progress import Progress, set_threads
@@ -61,12 +61,13 @@ def rank(
         raise RoboTSError(
             "players with names of their own", " ".join(words), "write name=path before each"
         )
+    check_tournament(dict(labelled), games)
     for label in only:
         if label not in dict(labelled):
             raise RoboTSError("--only with names of players", repr(label), "mend it")
     players = {label: partial(_player, env, where) for label, where in labelled}
     for make_player in players.values():
-        make_player()  # what does not fit is refused before anyone plays
+        cast(HasSeats, env).seat([make_player()])  # refuses what does not fit, before anyone plays
     pairs = [p for p in combinations(players, 2) if not only or set(p) & set(only)]
     bar = Progress("matches", games * len(pairs), "game")
     try:

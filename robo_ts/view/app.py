@@ -158,9 +158,11 @@ def run_video(words: Sequence[str], options: VideoOptions, open_run: OpenRun | N
     from robo_ts.progress import Progress
     from robo_ts.view.render import RENDERERS
     from robo_ts.view.stage import Camera
-    from robo_ts.view.video import check_encoder, record, write_clip
+    from robo_ts.view.video import check_encoder, check_length, check_size, record, write_clip
 
     check_encoder()
+    check_length(options.seconds, options.fps, options.speed)
+    check_size(options.size)
     check_one_of("--renderer", options.renderer, RENDERERS)
     if options.out is not None:
         check_writable(options.out)

@@ -98,6 +98,8 @@ class Shown:
         _set(self._metrics, panels.metrics(lanes, chosen))
         _set(self._sensors, panels.terms(chosen[0].terms, deployable=True))
         _set(self._hidden, panels.terms(chosen[0].terms, deployable=False))
+        for name in set(self._pictures) - set(chosen[0].images):  # another condition, no camera
+            self._pictures.pop(name).remove()
         for name, image in chosen[0].images.items():
             self._show_picture(name, image)
 

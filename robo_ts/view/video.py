@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +36,32 @@ def check_encoder() -> None:
         ) from error
 
 
+def check_length(seconds: float, fps: float, speed: float) -> None:
+    """Raise unless a clip can be that long, that smooth and that fast.
+
+    Raises:
+        RoboTSError: for a number that is not finite and above zero.
+    """
+    for name, value in (("seconds", seconds), ("fps", fps), ("speed", speed)):
+        if not 0.0 < value < math.inf:
+            raise RoboTSError(f"a finite --{name} above 0", str(value), "give another one")
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """Raise unless every player takes pictures of that size.
+
+    Raises:
+        RoboTSError: for odd and for tiny ones.
+    """
+    width, height = size
+    if width % 2 or height % 2 or min(width, height) < 64:
+        raise RoboTSError(
+            "a width and a height that are even and at least 64 px",
+            f"{width}x{height}",
+            "choose another --size",
+        )
+
+
 def record(
     session: Session,
     seconds: float,
@@ -52,11 +79,9 @@ def record(
         progress: called with the number of frames added.
 
     Raises:
-        RoboTSError: for lengths and rates that are not above zero.
+        RoboTSError: for lengths and rates that are not finite and above zero.
     """
-    for name, value in (("seconds", seconds), ("fps", fps), ("speed", speed)):
-        if not value > 0.0:
-            raise RoboTSError(f"{name} > 0", str(value), "raise it")
+    check_length(seconds, fps, speed)
     clip, owed = begin_clip(session, fps), 0.0
     for _ in range(max(1, round(seconds * fps))):
         clip.moments.append(take(session))
@@ -97,13 +122,7 @@ def write_clip(
     if not clip.moments:
         raise RoboTSError("a clip with at least one frame", "none", "record for a while")
     camera = camera or Camera()
-    width, height = camera.size
-    if width % 2 or height % 2 or min(width, height) < 64:
-        raise RoboTSError(
-            "a width and a height that are even and at least 64 px",
-            f"{width}x{height}",
-            "choose another --size",
-        )
+    check_size(camera.size)
     pictures = _Pictures(clip, camera, renderer)
     try:
         with atomic_path(path) as temporary:

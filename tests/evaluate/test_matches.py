@@ -92,6 +92,8 @@ def test_the_command_line_ranks_players(tmp_path: Path, capsys: pytest.CaptureFi
     ("words", "said"),
     [
         (["chaser", "chaser"], "names of their own"),
+        (["chaser"], "two contestants"),
+        (["chaser", "still", "--games", "3"], "even number"),
         (["chaser", "nobody"], "nobody"),
         (["chaser", "still", "--only", "x"], "--only"),
         (["chaser", "still", "--set", "speed=3"], "speed"),
@@ -103,4 +105,6 @@ def test_bad_words_get_a_clear_error(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["matches", *words]) == 2
-    assert said in capsys.readouterr().err
+    printed = capsys.readouterr().err
+    assert said in printed
+    assert "%|" not in printed  # refused before a progress bar begins

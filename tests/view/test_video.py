@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from robo_ts.cli import main
 from robo_ts.errors import RoboTSError
 from robo_ts.view.captions import caption
 from robo_ts.view.clip import Clip, take
@@ -158,6 +159,17 @@ def test_sizes_no_player_takes_are_refused(clip: Clip, tmp_path: Path, size: tup
         write_clip(clip, tmp_path / "clip.mp4", Camera(size=size))
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["--seconds", "0"], ["--seconds", "inf"], ["--fps", "nan"], ["--size", "33x64"], ["--speed=-1"]],
+)
+def test_a_video_is_refused_before_anything_is_rolled_out(words: list[str], tmp_path: Path, capsys):
+    assert main(["video", "reacher", *words, "--out", str(tmp_path / "clip.mp4")]) == 2
+    printed = capsys.readouterr().err
+    assert words[0].partition("=")[0] in printed
+    assert "%|" not in printed
+
+
 def test_a_clip_without_length_is_refused():
-    with pytest.raises(RoboTSError, match="seconds > 0"):
+    with pytest.raises(RoboTSError, match="seconds above 0"):
         record(Session(cart_offer(), 1), 0.0)

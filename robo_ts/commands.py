@@ -25,7 +25,8 @@ EXAMPLES = {
     "doctor": (
         "robo-ts doctor quadrotor                  # the task, as chance finds it",
         "robo-ts doctor runs/a                     # teacher, student, log, export of a run",
-        "robo-ts doctor artifacts/quadrotor/teacher artifacts/quadrotor/student",
+        "robo-ts doctor artifacts/quadrotor        # a teacher and its student, or two bundles",
+        "robo-ts doctor soccer recipe=eyes         # the task with these settings, and the launch",
         "robo-ts doctor machine --json machine.json",
         "robo-ts doctor task=quadrotor distill.num_envs=65536    # does it fit, before it runs",
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,28 @@ from rich.table import Table
 from robo_ts.errors import RoboTSError
 from robo_ts.lineage import commit, hardware, versions
 
-_WORLDS, _SECONDS, _STARTS = 16, 10.0, 3
-_CASES = {"student": "", "student beside teacher": "teacher"}
+_SECONDS, _STARTS = 10.0, 3
+_QUADROTORS = 16
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What is shown: a task, how many worlds of it, who acts beside the first policy."""
+
+    task: str
+    num_envs: int
+    beside: str = ""
+
+
+_CASES = {
+    "16 quadrotors": _Case("quadrotor", _QUADROTORS),
+    "16 quadrotors, student beside teacher": _Case("quadrotor", _QUADROTORS, "teacher"),
+    "4 hands, with their cameras": _Case("grasp", 4),
+}
 
 
 def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str, Any]:
-    """Measure the committed quadrotor policies.
+    """Measure the page as it is without training: committed policies, else scripted ones.
 
     Args:
         seeds: the first one is that of the episodes; 0 when None.
@@ -33,9 +51,9 @@ def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str,
 
     Returns:
         ``seconds_to_answer`` and ``seconds_to_show`` of a fresh ``robo-ts view quadrotor`` (the
-        least of three starts; all of them beside it), and per case ``updates_per_s``,
-        ``cpu_ms_per_update`` (of all threads, the visitor's included), ``steps_per_s`` and
-        ``bytes_per_s`` to one visitor.
+        least of three starts; all of them beside it), and per case who acted, ``updates_per_s``,
+        ``cpu_ms_per_update`` (of all threads, the visitor's included), ``steps_per_s``,
+        ``bytes_per_s`` to one visitor, and the machine's ``load_average`` over the last minute.
     """
     import torch
 
@@ -43,12 +61,10 @@ def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str,
     seed = next(iter(seeds)) if seeds else 0
     starts = [_start() for _ in range(_STARTS)]
     return {
-        "task": "quadrotor",
-        "num_envs": _WORLDS,
         "seconds_to_answer": min(answer for answer, _ in starts),
         "seconds_to_show": min(show for _, show in starts),
         "starts": starts,
-        "updates": {name: _updates(seed, beside) for name, beside in _CASES.items()},
+        "updates": {name: _updates(seed, case) for name, case in _CASES.items()},
         "hardware": hardware(),
         "versions": versions(),
         "commit": commit(),
@@ -60,7 +76,7 @@ def _start() -> tuple[float, float]:
     from robo_ts.view.web import HOST, free_port
 
     begun, port = time.monotonic(), free_port()
-    words = ["view", "quadrotor", "--num-envs", str(_WORLDS), "--port", str(port)]
+    words = ["view", "quadrotor", "--num-envs", str(_QUADROTORS), "--port", str(port)]
     process = subprocess.Popen(
         [sys.executable, "-m", "robo_ts.cli", *words], stdout=subprocess.PIPE, text=True
     )
@@ -88,13 +104,13 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _updates(seed: int, beside: str) -> dict[str, float]:
+def _updates(seed: int, case: _Case) -> dict[str, Any]:
     from robo_ts.view.page import Page
     from robo_ts.view.session import Session
     from robo_ts.view.sources import open_sources
     from robo_ts.view.web import HOST, close_server, open_server
 
-    session = Session(open_sources(["quadrotor"]), _WORLDS, seed, beside=beside)
+    session = Session(open_sources([case.task]), case.num_envs, seed, beside=case.beside)
     server = open_server()
     page = Page(session, server, Path("runs/clips"))
     visitor = _Visitor(f"ws://{HOST}:{server.get_port()}")
@@ -105,10 +121,12 @@ def _updates(seed: int, beside: str) -> dict[str, float]:
         page.run(_SECONDS)
         seconds, worked = time.monotonic() - begun, time.process_time() - worked
         return {
+            "players": session.players,
             "updates_per_s": (page.updates - before) / seconds,
             "cpu_ms_per_update": 1000.0 * worked / max(1, page.updates - before),
             "steps_per_s": (page.steps - stepped) / seconds,
             "bytes_per_s": (visitor.received - received) / seconds,
+            "load_average": os.getloadavg()[0],
         }
     finally:
         visitor.leave()
@@ -149,11 +167,12 @@ def print_view(figures: dict[str, Any]) -> None:
     """Print what :func:`run_suite` returned."""
     where = figures["hardware"]
     table = Table(
-        title=f"the page: {figures['task']}, {figures['num_envs']} worlds",
-        caption=f"answers after {figures['seconds_to_answer']:.1f} s, shows worlds after "
+        title="the page",
+        caption=f"robo-ts view quadrotor answers after {figures['seconds_to_answer']:.1f} s, shows worlds after "
         f"{figures['seconds_to_show']:.1f} s; {where['cpu']}, {where['cores']} cores",
     )
-    for column in ("", "updates/s", "CPU ms/update", "control steps/s", "kB/s to a visitor"):
+    columns = ("", "updates/s", "CPU ms/update", "control steps/s", "kB/s to a visitor", "load")
+    for column in columns:
         table.add_column(column, justify="right" if column else "left")
     for name, row in figures["updates"].items():
         table.add_row(
@@ -162,5 +181,6 @@ def print_view(figures: dict[str, Any]) -> None:
             f"{row['cpu_ms_per_update']:.1f}",
             f"{row['steps_per_s']:.0f}",
             f"{row['bytes_per_s'] / 1000.0:.0f}",
+            f"{row['load_average']:.1f}",
         )
     Console().print(table)

@@ -7,7 +7,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.doctor.finding import Finding
-from robo_ts.doctor.sample import Sample
+from robo_ts.doctor.sample import Sample, copied
 from robo_ts.env import TaskEnv
 
 # Control steps in which an action may still show nothing, for delays and slow actuators.
@@ -165,7 +165,7 @@ def _after(env: TaskEnv, action: Tensor) -> TensorDict:
     obs = env.reset(seed=_SEED)
     for _ in range(min(_REACTS_WITHIN, env.max_episode_steps - 1) or 1):
         obs = env.step(action).obs
-    return obs.clone()
+    return copied(obs)
 
 
 def saturation_at_rest(sample: Sample) -> list[Finding]:
@@ -202,7 +202,7 @@ def saturation_at_rest(sample: Sample) -> list[Finding]:
 def chance(sample: Sample) -> list[Finding]:
     """The same seed is the same start, another seed another one, and worlds differ."""
     env, found = sample.env, []
-    one, again, other = (env.reset(seed=s).clone() for s in (_SEED, _SEED, _SEED + 1))
+    one, again, other = (copied(env.reset(seed=s)) for s in (_SEED, _SEED, _SEED + 1))
     if not _same(one, again):
         found.append(
             Finding(

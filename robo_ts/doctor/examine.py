@@ -13,6 +13,7 @@ from robo_ts.doctor.finding import Examination, Finding
 from robo_ts.doctor.sample import Sample, take
 from robo_ts.env import TaskEnv, TaskSpec, get_task
 from robo_ts.errors import RoboTSError
+from robo_ts.evaluate.trials import with_changes
 from robo_ts.pipeline.config import Run
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.pipeline.saved import load_run
@@ -26,13 +27,16 @@ NUM_ENVS, STEPS = 64, 200
 _CRASHES = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 
 
-def environment(spec: TaskSpec, config: Any = None, seed: int = 0) -> Examination:
+def environment(
+    spec: TaskSpec, config: Any = None, seed: int = 0, subject: str = ""
+) -> Examination:
     """A task, by what it does when chance acts in it.
 
     Args:
         spec: the task.
         config: its settings; the defaults when left out.
         seed: of worlds and chance.
+        subject: what to call it; the task's name when left out.
     """
     checks = {**observations.CHECKS, **behaviour.CHECKS}
     engine = EngineConfig(threads=1)
@@ -46,7 +50,16 @@ def environment(spec: TaskSpec, config: Any = None, seed: int = 0) -> Examinatio
         found.append(_crash(spec.name, error))
     finally:
         env.close()
-    return Examination(f"task {spec.name}", tuple(checks), tuple(found))
+    return Examination(subject or f"task {spec.name}", tuple(checks), tuple(found))
+
+
+def task(spec: TaskSpec, seed: int = 0) -> list[Examination]:
+    """A task as it is by default, and with its cameras where these have to be switched on."""
+    made = [environment(spec, seed=seed)]
+    if spec.cameras:
+        config = with_changes(spec.config(), spec.cameras)
+        made.append(environment(spec, config, seed, f"task {spec.name} with its cameras"))
+    return made
 
 
 def _steps(env: TaskEnv) -> int:
@@ -174,15 +187,29 @@ def before_launch(run: Run, seen: machine.Machine | None = None) -> Examination:
     return Examination(f"launch of {run.run_dir}", launch.CHECKS, tuple(found))
 
 
+def kept(folder: Path, seed: int = 0) -> list[Examination]:
+    """Policies that were taken out of a run: ``teacher``, ``student`` and ``export`` in a folder."""
+    there = [folder / n for n in ("teacher", "student") if (folder / n / "policy.json").is_file()]
+    made = _policies(there, seed)
+    if (folder / "export" / "policy.onnx").is_file():
+        students = [path for path in there if path.name == "student"]
+        student = PolicyBundle.load(students[0]) if students else None
+        made.append(export(folder / "export", student))
+    return made
+
+
+def _policies(there: list[Path], seed: int) -> list[Examination]:
+    """A teacher and its student, or the only one there is."""
+    if len(there) == 2:
+        return [couple(*there, seed=seed)]
+    return [bundle(path, seed) for path in there]
+
+
 def run_folder(path: str | Path, seed: int = 0) -> list[Examination]:
     """Everything that a run's folder holds so far."""
     run, folder = load_run(path), RunDir(Path(path))
-    made = []
     there = [n for n in ("teacher", "student") if bundle_path(folder, n).exists()]
-    if len(there) == 2:
-        made.append(couple(*(bundle_path(folder, n) for n in there), seed=seed))
-    elif there:
-        made.append(bundle(bundle_path(folder, there[0]), seed))
+    made = _policies([bundle_path(folder, name) for name in there], seed)
     rows = read_metrics(folder.stage("student") / "metrics.jsonl")
     if rows and run.config.distiller == "rounds":
         found = logs.examine(rows, run.config.distill.max_grad_norm)

@@ -17,7 +17,7 @@ def examine_all(words: list[str], seed: int = 0) -> list[Examination]:
     """Every patient that the words name.
 
     Two policy bundles are examined as teacher and student; ``key=value`` words are one run that has
-    not begun.
+    not begun, and where a task's name stands before them, also that task as the run measures in it.
 
     Raises:
         RoboTSError: for a word that names nothing.
@@ -30,10 +30,27 @@ def examine_all(words: list[str], seed: int = 0) -> list[Examination]:
         done.append(examine.couple(bundles[0], bundles[1], seed))
         rest = [word for word in rest if word not in bundles]
     for word in rest:
-        done += _one(word, seed)
+        if not (settings and word in list_tasks()):
+            done += _one(word, seed)
     if settings:
-        done.append(examine.before_launch(compose_run(settings)))
+        done += _to_come([word for word in rest if word in list_tasks()], settings, seed)
     return done
+
+
+def _to_come(tasks: list[str], settings: list[str], seed: int) -> list[Examination]:
+    """A run that has not begun."""
+    named = [word for word in settings if word.startswith("task=")]
+    if len(tasks) + len(named) > 1:
+        said = " ".join([*tasks, *named])
+        raise RoboTSError(
+            "settings of one task", said, "name it once; examine others by themselves"
+        )
+    run = compose_run([*(f"task={name}" for name in tasks), *settings])
+    if not tasks:
+        return [examine.before_launch(run)]
+    spec, subject = get_task(run.task), f"task {run.task}, {' '.join(settings)}"
+    seen = examine.environment(spec, run.config.task, seed, subject)
+    return [seen, examine.before_launch(run)]
 
 
 def _one(word: str, seed: int) -> list[Examination]:
@@ -41,17 +58,20 @@ def _one(word: str, seed: int) -> list[Examination]:
     if word == MACHINE:
         return [examine.this_machine()]
     if word in list_tasks():
-        return [examine.environment(get_task(word), seed=seed)]
+        return examine.task(get_task(word), seed)
     if _is_bundle(path):
         return [examine.bundle(path, seed)]
     if (path / "config.yaml").is_file():
         return examine.run_folder(path, seed)
+    if any((path / name / "policy.json").is_file() for name in ("teacher", "student")):
+        return examine.kept(path, seed)
     if path.suffix == ".onnx" and path.is_file():
         return [examine.export(path.parent)]
     if (path / "policy.onnx").is_file():
         return [examine.export(path)]
     raise RoboTSError(
-        "a task, a policy bundle, a run's folder, an export's folder, 'machine' or key=value",
+        "a task, a policy bundle, a folder with teacher and student, a run's folder, an export's "
+        "folder, 'machine' or key=value",
         f"{word!r}, which is none of these{'' if path.exists() else ' (no such file or folder)'}",
         did_you_mean(word, [*list_tasks(), MACHINE]),
     )

@@ -10,7 +10,7 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.doctor.finding import Finding
-from robo_ts.doctor.sample import Sample
+from robo_ts.doctor.sample import Sample, copied
 from robo_ts.env import TaskEnv
 from robo_ts.evaluate.statistics import wilson
 from robo_ts.policies import Policy, PolicyBundle
@@ -109,7 +109,7 @@ def leak(policy: Policy, sample: Sample) -> list[Finding]:
     if not unread:
         return []
     draw = torch.Generator(device=env.device).manual_seed(0)
-    changed = obs.clone()
+    changed = copied(obs)
     for name in unread:
         noise = torch.rand(obs[name].shape, generator=draw, device=env.device)
         other = obs[name].roll(1, 0).float() + (255 * noise if env.spec[name].image else noise)
@@ -308,7 +308,7 @@ def ignored(policy: Policy, sample: Sample) -> list[Finding]:
     base = policy.run(obs, state)[0].action
     moved = {}
     for name in policy.spec:
-        other = obs.clone()
+        other = copied(obs)
         other[name] = obs[name].roll(1, 0)
         moved[name] = float((policy.run(other, state)[0].action - base).abs().mean())
     greatest = max(moved.values())

@@ -54,11 +54,21 @@ class Sample:
         return TensorDict(groups, batch_size=[self.env.num_envs])  # type: ignore[arg-type]
 
 
+def copied(obs: TensorDict) -> TensorDict:
+    """A copy that the environment will not write to.
+
+    ``TensorDict.clone`` adds zero to many tensors at once, which torch cannot do with the uint16 of
+    depth images.
+    """
+    groups = {str(name): value.clone() for name, value in obs.items()}
+    return TensorDict(groups, batch_size=obs.batch_size)  # type: ignore[arg-type]
+
+
 @torch.no_grad()
 def take(env: TaskEnv, spec: TaskSpec, policy: Policy | None, steps: int, seed: int) -> Sample:
     """Let a policy act, or chance where there is none, and keep what is seen."""
     obs = env.reset(seed=seed)
-    sample = Sample(env, spec, obs.clone())
+    sample = Sample(env, spec, copied(obs))
     act: Callable[[TensorDict], Tensor]
     act = _chance(env, spec, seed) if policy is None else _Driver(policy, env, sample)
     kept: dict[str, list[Tensor]] = {}

@@ -27,12 +27,26 @@ def curves(stages: dict[str, list[dict[str, Any]]]) -> str:
     for axes, (name, rows) in zip(panels, stages.items(), strict=True):
         axes.set(title=name, xlabel="seconds")
         axes.grid(alpha=0.3)
-        if "cost" in rows[-1]:
-            axes.semilogy(*_points(rows, "cost"), color=_COLOURS.get(name, "#2965cc"), lw=1)
-            axes.set_ylabel("cost of a step")
+        alone = next((key for key in _ALONE if key in rows[-1]), "")
+        if alone and not any("success" in row for row in rows):
+            axes.semilogy(*_points(rows, alone), color=_COLOURS.get(name, "#2965cc"), lw=1)
+            axes.set_ylabel(_ALONE[alone])
         else:
             _successes(axes, name, rows)
+    measured = [axes for axes in panels if len(axes.lines) > 1]
+    if measured:
+        _legend(figure, measured[0])
     return _encode(figure)
+
+
+# What stages that count no episodes on their way go down on.
+_ALONE = {"cost": "cost of a step", "loss": "imitation loss"}
+
+
+def _legend(figure: Figure, axes: Any) -> None:
+    """Below everything, where it hides neither lines nor numbers of an axis."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
 
 
 def _successes(axes: Any, name: str, rows: list[dict[str, Any]]) -> None:
@@ -42,7 +56,6 @@ def _successes(axes: Any, name: str, rows: list[dict[str, Any]]) -> None:
     if any("evaluated_success" in row for row in rows):
         measured = _points(rows, "evaluated_success")
         axes.plot(*measured, "o", ms=4, color="#1d2430", label="success in whole episodes")
-        axes.legend(loc="lower right")
     if any("loss" in row for row in rows):
         loss = axes.twinx()
         loss.semilogy(*_points(rows, "loss"), color="#8a94a3", lw=1)
@@ -59,8 +72,9 @@ def bins(measured: dict[str, Any]) -> str:
     names = [n for n, rows in next(iter(measured.values())).get("bins", {}).items() if rows]
     if not names:
         return ""
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+    figure = Figure(figsize=(10, 3.4), layout="constrained")
+    panels = figure.subplots(1, len(names), squeeze=False)[0]
+    for axes, name in zip(panels, names, strict=True):
         for shift, (who, report) in enumerate(measured.items()):
             rows = report["bins"].get(name, [])
             middle = [k + 0.08 * (shift - 1) for k in range(len(rows))]
@@ -71,7 +85,7 @@ def bins(measured: dict[str, Any]) -> str:
         axes.set(title=name.replace("_", " "), ylabel="success", ylim=(-0.02, 1.03))
         axes.tick_params(axis="x", labelsize=8)
         axes.grid(alpha=0.3)
-        axes.legend()
+    _legend(figure, panels[0])
     return _encode(figure)
 
 
@@ -132,7 +146,7 @@ def action_errors(rows: list[dict[str, Any]]) -> str:
     names = [n for n in rows[-1] if n.startswith("action_error_")]
     if not names or len(rows) < 2:
         return ""
-    figure = Figure(figsize=(10, 2.8), layout="constrained")
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
     axes = figure.subplots()
     for name in names[:12]:
         seen = [row for row in rows if name in row]
@@ -141,7 +155,7 @@ def action_errors(rows: list[dict[str, Any]]) -> str:
         axes.lines[-1].set_label(label)
     axes.set(xlabel="round", ylabel="mean error of the action")
     axes.grid(alpha=0.3)
-    axes.legend(ncols=4, fontsize=8)
+    _legend(figure, axes)
     return _encode(figure)
 
 
@@ -150,16 +164,19 @@ def compared_curves(runs: dict[str, list[dict[str, Any]]]) -> str:
     runs = {name: rows for name, rows in runs.items() if rows}
     if not runs:
         return ""
+    texts = {"success": "success while training", "loss": "imitation loss"}
+    keys = [key for key in texts if any(key in row for rows in runs.values() for row in rows)]
+    if not keys:
+        return ""
     figure = Figure(figsize=(10, 3.4), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for name, rows in runs.items():
-        left.plot(*_points(rows, "success"), label=name, lw=1.3)
-        right.semilogy(*_points(rows, "loss"), label=name, lw=1.3)
-    left.set(xlabel="seconds", ylabel="success while training", ylim=(0, 1.02))
-    right.set(xlabel="seconds", ylabel="imitation loss")
-    for axes in (left, right):
+    panels = figure.subplots(1, len(keys), squeeze=False)[0]
+    for axes, key in zip(panels, keys, strict=True):
+        for name, rows in runs.items():
+            axes.plot(*_points(rows, key), label=name, lw=1.3)
+        axes.set(xlabel="seconds", ylabel=texts[key])
         axes.grid(alpha=0.3)
-    left.legend(fontsize=8)
+        axes.set(ylim=(0, 1.02)) if key == "success" else axes.set_yscale("log")
+    _legend(figure, panels[0])
     return _encode(figure)
 
 
@@ -172,7 +189,7 @@ def trials(found: dict[str, Any], metric: str) -> str:
     if not groups:
         return ""
     height = sum(0.3 * len(names) + 0.7 for names in groups.values())
-    figure = Figure(figsize=(10, max(height, 1.6)), layout="constrained")
+    figure = Figure(figsize=(10, max(height + 0.3, 1.8)), layout="constrained")
     ratios = [len(names) + 1.5 for names in groups.values()]
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=ratios)[:, 0]
     for axes, (group, names) in zip(panels, groups.items(), strict=True):
@@ -180,10 +197,10 @@ def trials(found: dict[str, Any], metric: str) -> str:
             means = [found[name]["policies"][who][metric]["mean"] for name in names]
             axes.plot(means, range(len(names)), "o", label=who, color=_COLOURS.get(who))
         axes.set_yticks(range(len(names)), names)
-        axes.invert_yaxis()
+        axes.set_ylim(len(names) - 0.5, -0.5)
         axes.set(title=f"{group}: {metric.replace('_', ' ')}")
         axes.grid(alpha=0.3)
-    panels[0].legend()
+    _legend(figure, panels[0])
     return _encode(figure)
 
 

@@ -179,11 +179,12 @@ def _diagnostics(rows: list[dict[str, Any]]) -> str:
     names = [name for name in _DIAGNOSTICS if name in rows[-1]]
     found = [[_DIAGNOSTICS[name], *(number(row.get(name)) for row in moments)] for name in names]
     alarms = [str(row["iteration"]) for row in rows if row.get("alarm")]
+    quiet = "<p>No alarm: the loss never fell while success fell.</p>"
     said = (
         f"<p class='alarm'><b>Alarm</b> in rounds {', '.join(alarms[:20])}: the loss fell while "
         "success fell. The student fits the teacher better and does worse.</p>"
         if alarms
-        else "<p>No alarm: the loss never fell while success fell.</p>"
+        else (quiet if any("success" in row for row in rows) else "")
     )
     heads = ["", *(f"round {row['iteration']}" for row in moments)]
     return table(heads, found) + said + image(plots.action_errors(rows))

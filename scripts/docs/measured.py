@@ -230,6 +230,27 @@ def _leaves(data: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
         yield prefix, data
 
 
+def _page(data: Mapping[str, Any]) -> str:
+    """How soon the viewer's page answers, and how often it moves."""
+    said = (
+        f"`robo-ts view quadrotor` answers after {data['seconds_to_answer']:.1f} s and shows worlds "
+        f"after {data['seconds_to_show']:.1f} s (the best of {len(data['starts'])} starts)."
+    )
+    rows = [
+        (
+            name,
+            " and ".join(one["players"]),
+            f"{one['updates_per_s']:.1f}",
+            f"{one['cpu_ms_per_update']:.1f}",
+            f"{one['bytes_per_s'] / 1000.0:.0f}",
+            f"{one['load_average']:.1f}",
+        )
+        for name, one in data["updates"].items()
+    ]
+    head = ("shown", "acts", "updates/s", "CPU ms per update", "kB/s to a visitor")
+    return f"{said}\n\n{table((*head, 'load average'), rows)}"
+
+
 def _recipe(data: Mapping[str, Any]) -> str:
     """Students over seeds in each trial, lowest to highest, beside other policies."""
     seconds = [run["seconds"]["total"] / 60.0 for run in data["runs"]]
@@ -254,6 +275,7 @@ def _recipe(data: Mapping[str, Any]) -> str:
 _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], str]]] = [
     (lambda d: "arms" in d, _arms),
     (lambda d: "rates" in d, _speed),
+    (lambda d: "seconds_to_answer" in d, _page),
     (lambda d: "scenes" in d, _cameras),
     (lambda d: "cells" in d and "memory" in d, _updates),
     (lambda d: "results" in d and "targets" in d, _gates),

@@ -161,7 +161,13 @@ def test_sizes_no_player_takes_are_refused(clip: Clip, tmp_path: Path, size: tup
 
 @pytest.mark.parametrize(
     "words",
-    [["--seconds", "0"], ["--seconds", "inf"], ["--fps", "nan"], ["--size", "33x64"], ["--speed=-1"]],
+    [
+        ["--seconds", "0"],
+        ["--seconds", "inf"],
+        ["--fps", "nan"],
+        ["--size", "33x64"],
+        ["--speed=-1"],
+    ],
 )
 def test_a_video_is_refused_before_anything_is_rolled_out(words: list[str], tmp_path: Path, capsys):
     assert main(["video", "reacher", *words, "--out", str(tmp_path / "clip.mp4")]) == 2

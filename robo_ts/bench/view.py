@@ -168,8 +168,8 @@ def print_view(figures: dict[str, Any]) -> None:
     where = figures["hardware"]
     table = Table(
         title="the page",
-        caption=f"robo-ts view quadrotor answers after {figures['seconds_to_answer']:.1f} s, shows worlds after "
-        f"{figures['seconds_to_show']:.1f} s; {where['cpu']}, {where['cores']} cores",
+        caption=f"robo-ts view quadrotor answers after {figures['seconds_to_answer']:.1f} s, shows "
+        f"worlds after {figures['seconds_to_show']:.1f} s; {where['cpu']}, {where['cores']} cores",
     )
     columns = ("", "updates/s", "CPU ms/update", "control steps/s", "kB/s to a visitor", "load")
     for column in columns:

@@ -188,7 +188,7 @@ def before_launch(run: Run, seen: machine.Machine | None = None) -> Examination:
 
 
 def kept(folder: Path, seed: int = 0) -> list[Examination]:
-    """Policies that were taken out of a run: ``teacher``, ``student`` and ``export`` in a folder."""
+    """Policies taken out of a run: ``teacher``, ``student`` and ``export`` in a folder."""
     there = [folder / n for n in ("teacher", "student") if (folder / n / "policy.json").is_file()]
     made = _policies(there, seed)
     if (folder / "export" / "policy.onnx").is_file():

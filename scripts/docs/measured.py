@@ -233,8 +233,8 @@ def _leaves(data: Any, prefix: str = "") -> Iterable[tuple[str, Any]]:
 def _page(data: Mapping[str, Any]) -> str:
     """How soon the viewer's page answers, and how often it moves."""
     said = (
-        f"`robo-ts view quadrotor` answers after {data['seconds_to_answer']:.1f} s and shows worlds "
-        f"after {data['seconds_to_show']:.1f} s (the best of {len(data['starts'])} starts)."
+        f"`robo-ts view quadrotor` answers after {data['seconds_to_answer']:.1f} s and shows "
+        f"worlds after {data['seconds_to_show']:.1f} s (the best of {len(data['starts'])} starts)."
     )
     rows = [
         (

@@ -7,7 +7,8 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
-from robo_ts.env.viewing import Slider, ViewSpec
+from robo_ts.env.viewing import Choice, Slider, ViewSpec
+from robo_ts.envs.grasp.objects.families import FAMILIES
 from robo_ts.envs.grasp.scripted import scripted_action
 from robo_ts.envs.grasp.task import Grasp
 
@@ -19,6 +20,7 @@ def view() -> ViewSpec:
         pushable=("object", "wrist"),
         push_speed=0.5,
         sliders=_SLIDERS,
+        choices=(_OBJECT,),
         markers=_goal,
         scripted=_scripted,
         scripted_teaches=False,
@@ -30,6 +32,12 @@ _SLIDERS = (
     Slider("objects.friction", "friction", "1", 0.2, 1.5),
     Slider("start.difficulty", "difficulty of the start", "1", 0.0, 1.0),
     Slider("goal_height", "height of the goal", "m", 0.05, 0.3),
+)
+
+
+# Few of each family: they are generated when they are asked for first.
+_OBJECT = Choice(
+    "object", {name: {"objects": {"families": [name], "count": 8}} for name in sorted(FAMILIES)}
 )
 
 

@@ -7,9 +7,9 @@ from tensordict import TensorDict
 from torch import Tensor
 
 from robo_ts.env.base import TaskEnv
-from robo_ts.env.viewing import Ground, Slider, ViewSpec
+from robo_ts.env.viewing import Choice, Ground, Slider, ViewSpec
 from robo_ts.envs.soccer.pitch import HALF_LENGTH, HALF_WIDTH
-from robo_ts.envs.soccer.scripted import scripted
+from robo_ts.envs.soccer.scripted import SCRIPTED, scripted
 from robo_ts.envs.soccer.task import Soccer
 
 _MARGIN = 0.95  # of the ramps and what lies beyond, m
@@ -22,6 +22,7 @@ def view() -> ViewSpec:
         ground=Ground((2.0 * HALF_LENGTH, 2.0 * HALF_WIDTH), (52, 112, 60)),
         push_speed=1.0,
         sliders=_SLIDERS,
+        choices=(_OPPONENT,),
         scripted=_chase,
         scripted_teaches=False,
         sees=("privileged",),
@@ -34,6 +35,10 @@ _SLIDERS = (
     Slider("perception.noise", "noise of positions", "m", 0.0, 0.3),
     Slider("perception.noise_per_m", "noise per metre", "m", 0.0, 0.2),
 )
+
+
+_NOBODY: dict[str, dict[str, list[str]]] = {"nobody": {"opponents": []}}
+_OPPONENT = Choice("opponent", _NOBODY | {name: {"opponents": [name]} for name in SCRIPTED})
 
 
 def _chase(env: TaskEnv, obs: TensorDict) -> Tensor:

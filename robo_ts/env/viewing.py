@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,19 @@ class Slider:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """A setting people choose by name, such as the object or the opponent.
+
+    Attributes:
+        label: what it is.
+        options: by name, the changes to the settings, nested as in a recipe.
+    """
+
+    label: str
+    options: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
 class Ground:
     """A coloured rectangle on the floor of every world, such as a pitch.
 
@@ -69,6 +82,7 @@ class ViewSpec:
         push_speed: what a push changes such a body's speed by, m/s.
         sliders: parameters people may set; every range of the settings, over its own ends, when
             empty.
+        choices: settings people may choose by name.
         scale: ``env -> (num_envs,)``: how large each world's bodies are drawn, of the model's size.
         markers: ``env -> (num_envs, count, 3)``: points to mark, such as references, m.
         reward_terms: ``env -> {name: (num_envs,)}``: the parts of the last step's reward; valid
@@ -85,6 +99,7 @@ class ViewSpec:
     pushable: tuple[str, ...] = ()
     push_speed: float = 1.0
     sliders: tuple[Slider, ...] = ()
+    choices: tuple[Choice, ...] = ()
     scale: Callable[[TaskEnv], Tensor] | None = None
     markers: Callable[[TaskEnv], Tensor] | None = None
     reward_terms: Callable[[TaskEnv], dict[str, Tensor]] | None = None

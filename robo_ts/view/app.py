@@ -93,10 +93,19 @@ def run_view(
     server = open_server(options.port)
     try:
         session = open_session(words, options, open_run)
+        from robo_ts.env import list_tasks
         from robo_ts.view.page import Page
 
-        server.gui.set_panel_label(f"robo_ts · {session.task_name.replace('_', ' ')}")
-        page = Page(session, server, options.clips)
+        first = session.task_name
+
+        def open_task(name: str) -> Any:
+            if name == first:
+                return open_session(words, options, open_run)
+            plain = ViewOptions(options.num_envs, options.seed)
+            return open_session([name], plain, open_run)
+
+        tasks = list_tasks() if session.can_record else ()
+        page = Page(session, server, options.clips, tasks, open_task)
         page.tick()
         url = f"http://{HOST}:{server.get_port()}"
         print(f"{session.task_name}: {url}  (Ctrl+C stops)", flush=True)

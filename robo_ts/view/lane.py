@@ -195,13 +195,13 @@ class Lane:
         return value[:: self.env.agents].cpu().numpy().copy()
 
     def _set_players(self, player: Player, teacher: Player | None) -> None:
-        self.player = player
-        self.actor: Actor = player.make(self.env)
-        self.actor.begin(self.env.num_envs)
-        self.looker: Actor | None = None
-        if teacher is not None and teacher.name != player.name:
-            self.looker = teacher.make(self.env)
-            self.looker.begin(self.env.num_envs)
+        watched = teacher is not None and teacher.name != player.name
+        actor = player.make(self.env)  # nothing has changed when one does not fit
+        looker = teacher.make(self.env) if watched and teacher is not None else None
+        self.player, self.actor, self.looker = player, actor, looker
+        for one in (actor, looker):
+            if one is not None:
+                one.begin(self.env.num_envs)
         self._looker_remembers = self.looker is not None and bool(memory_of(self.looker))
         self._reference: Tensor | None = None
         self._action: Tensor | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,21 +36,37 @@ class Page:
     Widgets run in threads of their own; what they ask for is done between two control steps.
 
     Args:
-        session: the rollouts.
+        session: the rollouts; the page closes them when it shows another task.
         server: where the page is.
         clips: folder that receives recorded clips.
+        tasks: what visitors may choose among; nothing when empty.
+        open_task: the rollouts of one of these.
     """
 
-    def __init__(self, session: Rollout, server: viser.ViserServer, clips: Path) -> None:
-        self.session, self.server = session, server
-        self.clock = Clock(session.step_dt)
+    def __init__(
+        self,
+        session: Rollout,
+        server: viser.ViserServer,
+        clips: Path,
+        tasks: Sequence[str] = (),
+        open_task: Callable[[str], Rollout] | None = None,
+    ) -> None:
+        self.server, self._clips = server, clips
+        self.tasks, self._open_task = tasks, open_task
         self.updates = self.steps = 0
         self._asked: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._latest: dict[str, Callable[[], None]] = {}
+        self._show(session)
+
+    def _show(self, session: Rollout) -> None:
+        """Everything anew, for these rollouts."""
+        self.session = session
+        self.clock = Clock(session.step_dt)
         self._waits = 0.0
         self._next_texts = self._next_plots = self._next_look = 0.0
         self._seed, self._last = session.seed, time.monotonic()
-        self.recording = Recording(session, clips, FRAMES)
+        self.server.gui.set_panel_label(f"robo_ts · {session.task_name.replace('_', ' ')}")
+        self.recording = Recording(session, self._clips, FRAMES)
         self.steering = Steering(self)
         self.shown = Shown(self)
         self.rebuild()
@@ -75,6 +91,23 @@ class Page:
                 color="red" if bad else "blue",
                 auto_close_seconds=8.0,
             )
+
+    def show_task(self, name: str) -> None:
+        """Show another task: its own worlds, policies and widgets.
+
+        Raises:
+            RoboTSError: when it cannot be shown; the page then stays as it is.
+        """
+        if self._open_task is None or name == self.session.task_name:
+            return
+        self.say(f"opening {name.replace('_', ' ')} …")
+        session = self._open_task(name)
+        self.recording.stop()
+        self.session.close()
+        self._latest.clear()
+        self.server.gui.reset()
+        self.server.scene.reset()
+        self._show(session)
 
     # -- the loop ----------------------------------------------------------------------------------
 

@@ -44,7 +44,7 @@ class Replay(Rollout):
         self.num_envs = len(self._arrays["env_ids"])
         self.world = self.step_count = self.seed = 0
         self.task_name = folder.name
-        self.view, self.parameters = ViewSpec(), {}
+        self.view, self.parameters, self.chosen = ViewSpec(), {}, {}
         self._data = [mujoco.MjData(self.model) for _ in range(self.num_envs)]
         self.reset()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import mujoco
 
-from robo_ts.env.viewing import Slider, ViewSpec
+from robo_ts.env.viewing import Choice, Slider, ViewSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.view.history import History
 from robo_ts.view.snapshot import Snapshot
@@ -29,6 +29,7 @@ class Rollout(ABC):
         step_count: control steps since the episodes began.
         condition: the chosen one of :meth:`conditions`.
         parameters: those set by hand, by path.
+        chosen: of :meth:`alternatives`, by label.
         can_record: whether clips can be made of it.
     """
 
@@ -41,6 +42,7 @@ class Rollout(ABC):
     step_count: int
     condition: str = ""
     parameters: dict[str, float]
+    chosen: dict[str, str]
     can_record: bool = False
 
     @property
@@ -121,6 +123,14 @@ class Rollout(ABC):
 
     def free_parameters(self) -> None:  # noqa: B027 - so is nothing to set
         """Let every parameter be drawn again."""
+
+    def alternatives(self) -> Sequence[Choice]:
+        """What of the settings people may choose by name, such as the object or the opponent."""
+        return ()
+
+    def choose(self, label: str, name: str) -> None:
+        """Choose one of :meth:`alternatives`, or what the settings say for an empty name."""
+        raise _cannot("settings to choose from", label)
 
     def conditions(self) -> dict[str, str]:
         """Conditions it can be set to, and what they are."""

@@ -11,7 +11,7 @@ import numpy as np
 from omegaconf import OmegaConf
 
 from robo_ts.env import get_task
-from robo_ts.env.viewing import Slider, ViewSpec, all_sliders, pinned
+from robo_ts.env.viewing import Choice, Slider, ViewSpec, all_sliders, pinned
 from robo_ts.errors import RoboTSError, SimulationDiverged, did_you_mean
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.sim import EngineConfig, check_num_envs
@@ -61,7 +61,7 @@ class Session(Rollout):
         self.view = self.task.view() if self.task.view is not None else ViewSpec()
         self._engine = engine or EngineConfig(threads=1)
         self._base = offer.config if offer.config is not None else self.task.config()
-        self.condition, self.parameters = USUAL, {}
+        self.condition, self.parameters, self.chosen = USUAL, {}, {}
         offer.players |= {
             name: one
             for name, one in scripted_players(self.task, self.view).items()
@@ -186,20 +186,31 @@ class Session(Rollout):
         known = {slider.path: slider for slider in self.sliders()}
         if path not in known:
             raise RoboTSError("a parameter with a slider", repr(path), did_you_mean(path, known))
-        before = dict(self.parameters)
-        self.parameters.pop(path, None)
-        if value is not None:
-            self.parameters[path] = float(value)
-        try:
-            self._build(self.players)
-        except RoboTSError:
-            self.parameters = before
-            raise
+        left = {name: one for name, one in self.parameters.items() if name != path}
+        self._set(parameters=left if value is None else left | {path: float(value)})
 
     def free_parameters(self) -> None:
         """Let every parameter be drawn again."""
-        self.parameters = {}
-        self._build(self.players)
+        self._set(parameters={})
+
+    def alternatives(self) -> Sequence[Choice]:
+        """What of the settings people may choose by name."""
+        return self.view.choices
+
+    def choose(self, label: str, name: str) -> None:
+        """Choose one of :meth:`alternatives` in every world, or what the settings say for an empty
+        name. The same seed begins anew.
+
+        Raises:
+            RoboTSError: for an unknown label or name, and what the task or a policy refuses.
+        """
+        known = {choice.label: choice.options for choice in self.alternatives()}
+        if label not in known:
+            raise RoboTSError("a setting with names", repr(label), did_you_mean(label, known))
+        if name and name not in known[label]:
+            raise RoboTSError(f"a known {label}", repr(name), did_you_mean(name, known[label]))
+        left = {one: what for one, what in self.chosen.items() if one != label}
+        self._set(chosen=left | {label: name} if name else left)
 
     def conditions(self) -> dict[str, str]:
         """Conditions the task can be set to, and what they are."""
@@ -215,8 +226,7 @@ class Session(Rollout):
         known = self.conditions()
         if name not in known:
             raise RoboTSError("a condition of the task", repr(name), did_you_mean(name, known))
-        self.condition = name
-        self._build(self.players)
+        self._set(condition=name)
 
     # -- what is shown -----------------------------------------------------------------------------
 
@@ -263,10 +273,23 @@ class Session(Rollout):
     def _teacher(self) -> Player | None:
         return self.offer.players.get(self.offer.teacher)
 
+    def _set(self, **changes: Any) -> None:
+        """Other conditions, choices or parameters; the old ones stay when they do not fit."""
+        before = {name: getattr(self, name) for name in changes}
+        vars(self).update(changes)
+        try:
+            self._build(self.players)
+        except RoboTSError:
+            vars(self).update(before)
+            raise
+
     def _config(self) -> Any:
         config = self._base
         if self.condition != USUAL and self.task.trials is not None:
             config = with_changes(config, self.task.trials()[self.condition].changes)
+        for choice in self.alternatives():
+            if choice.label in self.chosen:
+                config = with_changes(config, choice.options[self.chosen[choice.label]])
         by_path = {slider.path: slider for slider in self.sliders()}
         for path, value in self.parameters.items():
             config = with_changes(config, pinned(config, path, by_path[path].setting(value)))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from robo_ts.env.viewing import Slider
+from robo_ts.env.viewing import Choice, Slider
+from robo_ts.errors import RoboTSError
 from robo_ts.view.panels import note
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ _DIRECTIONS = {
     "down": (0.0, 0.0, -1.0),
 }
 NOBODY = "nobody"
+AS_SET = "as in the settings"
 
 
 class Steering:
@@ -39,6 +42,8 @@ class Steering:
         self._sliders: dict[str, Any] = {}
         self._gui.main_panel.dock_left()
         self._gui.main_panel.set_width(330)
+        if len(page.tasks) > 1:
+            self._add_tasks()
         with self._gui.add_folder("Play"):
             self._add_play()
         self._record: Any = None
@@ -49,7 +54,11 @@ class Steering:
         if self._session.bodies():
             with self._gui.add_folder("Push"):
                 self._add_push()
-        if self._session.sliders() or len(self._session.conditions()) > 1:
+        if (
+            self._session.sliders()
+            or self._session.alternatives()
+            or len(self._session.conditions()) > 1
+        ):
             with self._gui.add_folder("Physics"):
                 self._add_physics()
         if self._session.can_record:
@@ -97,6 +106,11 @@ class Steering:
 
     # -- widgets -----------------------------------------------------------------------------------
 
+    def _add_tasks(self) -> None:
+        page = self._page
+        task = self._gui.add_dropdown("Task", page.tasks, initial_value=self._session.task_name)
+        task.on_update(lambda event: page.ask(lambda: self._show_task(event.target)))
+
     def _add_play(self) -> None:
         import viser
 
@@ -135,11 +149,9 @@ class Steering:
         names = session.choices()
         beside = session.players[1] if len(session.players) > 1 else NOBODY
         self._player = self._gui.add_dropdown("Policy", names, initial_value=session.players[0])
-        self._player.on_update(lambda event: page.ask(lambda: self._swap(str(event.target.value))))
+        self._player.on_update(lambda event: page.ask(lambda: self._swap(event.target)))
         self._beside = self._gui.add_dropdown("Beside it", [NOBODY, *names], initial_value=beside)
-        self._beside.on_update(
-            lambda event: page.ask(lambda: self._set_beside(str(event.target.value)))
-        )
+        self._beside.on_update(lambda event: page.ask(lambda: self._set_beside(event.target)))
 
     def _add_push(self) -> None:
         page, session = self._page, self._session
@@ -168,9 +180,9 @@ class Steering:
                 "Conditions", list(conditions), initial_value=session.condition
             )
             choice.hint = "the task's trials"
-            choice.on_update(
-                lambda event: page.ask(lambda: self._set_condition(str(event.target.value)))
-            )
+            choice.on_update(lambda event: page.ask(lambda: self._set_condition(event.target)))
+        for choice in session.alternatives():
+            self._add_choice(choice)
         self._pinned = self._gui.add_html("")
         self._tell_pinned()
         free = self._gui.add_button("Draw everything at random", color="gray")
@@ -178,6 +190,11 @@ class Steering:
         with self._gui.add_folder("Set by hand", expand_by_default=False):
             for slider in session.sliders():
                 self._add_slider(slider)
+
+    def _add_choice(self, choice: Choice) -> None:
+        page, names = self._page, [AS_SET, *choice.options]
+        widget = self._gui.add_dropdown(choice.label, names, initial_value=AS_SET)
+        widget.on_update(lambda event: page.ask(lambda: self._choose(choice.label, event.target)))
 
     def _add_slider(self, slider: Slider) -> None:
         page = self._page
@@ -207,6 +224,22 @@ class Steering:
         if not self._following:
             self._page.ask_latest(key, action)
 
+    def _pick(self, widget: Any, now: str, action: Callable[[str], None]) -> bool:
+        """Do what a dropdown says; whether it said something new. What cannot be done leaves the
+        dropdown as it was."""
+        chosen = str(widget.value)
+        if chosen == now:
+            return False
+        try:
+            action(chosen)
+        except RoboTSError:
+            widget.value = now
+            raise
+        return True
+
+    def _show_task(self, widget: Any) -> None:
+        self._pick(widget, self._session.task_name, self._page.show_task)
+
     def _toggle(self) -> None:
         self._page.clock.paused = not self._page.clock.paused
         self._show_pause()
@@ -228,14 +261,16 @@ class Steering:
     def _set_speed(self, word: str) -> None:
         self._page.clock.speed = _SPEEDS[word]
 
-    def _swap(self, name: str) -> None:
-        if name != self._session.players[0]:
-            self._session.swap(0, name)
+    def _swap(self, widget: Any) -> None:
+        session = self._session
+        if self._pick(widget, session.players[0], lambda name: session.swap(0, name)):
             self._page.rebuild()
 
-    def _set_beside(self, name: str) -> None:
-        self._session.set_beside("" if name == NOBODY else name)
-        self._page.rebuild()
+    def _set_beside(self, widget: Any) -> None:
+        session = self._session
+        now = session.players[1] if len(session.players) > 1 else NOBODY
+        if self._pick(widget, now, lambda n: session.set_beside("" if n == NOBODY else n)):
+            self._page.rebuild()
 
     def _push(self, direction: Any, size: float, every: bool, body: str) -> None:
         if direction is None:
@@ -244,10 +279,16 @@ class Steering:
         worlds = range(self._session.num_envs) if every else None
         self._session.push([size * part for part in direction], worlds, body)
 
-    def _set_condition(self, name: str) -> None:
-        self._session.set_condition(name)
-        self._page.rebuild()
-        self._tell_pinned()
+    def _set_condition(self, widget: Any) -> None:
+        if self._pick(widget, self._session.condition, self._session.set_condition):
+            self._page.rebuild()
+            self._tell_pinned()
+
+    def _choose(self, label: str, widget: Any) -> None:
+        session, now = self._session, self._session.chosen.get(label, AS_SET)
+        if self._pick(widget, now, lambda n: session.choose(label, "" if n == AS_SET else n)):
+            self._page.rebuild()
+            self._tell_pinned()
 
     def _set_parameter(self, slider: Slider, value: float) -> None:
         self._session.set_parameter(slider.path, value)
@@ -262,7 +303,8 @@ class Steering:
     def _tell_pinned(self) -> None:
         session = self._session
         units = {s.path: s for s in session.sliders()}
-        said = [
+        said = [f"{label} {name.replace('_', ' ')}" for label, name in session.chosen.items()]
+        said += [
             f"{units[path].label} {value:g} {units[path].unit}".removesuffix(" 1")
             for path, value in session.parameters.items()
         ]

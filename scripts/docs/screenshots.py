@@ -21,6 +21,7 @@ from PIL import Image
 from playwright.sync_api import Page as Visitor
 from playwright.sync_api import sync_playwright
 
+from robo_ts.env import list_tasks
 from robo_ts.view.app import ViewOptions, open_session
 from robo_ts.view.page import Page
 from robo_ts.view.web import HOST, close_server, open_server
@@ -97,8 +98,8 @@ def compact(png: bytes) -> bytes:
 def _shown(task: str, shot: Shot) -> Iterator[str]:
     """The address of a page that stands still at the shot's step."""
     server = open_server()
-    page = Page(open_session([task], shot.options, None), server, Path("runs/clips"))
-    server.gui.set_panel_label(f"robo_ts · {task.replace('_', ' ')}")
+    session = open_session([task], shot.options, None)
+    page = Page(session, server, Path("runs/clips"), list_tasks(), lambda _: session)
     page.clock.paused = True
     for _ in range(shot.step):
         page.clock.step_once()

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from robo_ts.env import get_task
+from robo_ts.env import ObservationSpec, get_task
 from robo_ts.envs.benchmarks.reacher import Reacher
 from tests.doctor.worlds import Seeing, found, names, planted
 
@@ -35,6 +35,27 @@ def test_sound_tasks_have_no_findings(task: str):
 
 def test_a_sound_camera_has_no_findings():
     assert found(planted(Seeing)) == []
+
+
+def test_depth_images_are_examined_as_the_camera_stores_them():
+    class Deep(Seeing):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            deep = replace(self.spec["camera"], dtype="uint16")
+            self.spec = ObservationSpec([*list(self.spec.values())[:-1], deep])
+
+        def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
+            obs = super()._observe(env_ids)
+            return obs | {"camera": obs["camera"].to(torch.uint16)}
+
+    assert found(planted(Deep)) == []
+
+
+def test_cameras_that_have_to_be_switched_on_are_examined_too():
+    from robo_ts.doctor import examine
+
+    made = examine.task(planted(Seeing, cameras={"episode_steps": 60}))
+    assert [one.subject for one in made] == ["task reacher", "task reacher with its cameras"]
 
 
 def test_a_student_that_is_shown_privileged_state_is_a_leak():

@@ -63,6 +63,24 @@ def test_an_export_of_another_policy_is_found():
     assert [f.check for f in findings] == ["export is of the student"]
 
 
+def test_a_folder_of_kept_policies_is_examined_as_a_run_is(capsys: pytest.CaptureFixture):
+    assert main(["doctor", str(ARTIFACTS)]) == 0
+    said = capsys.readouterr().out
+    assert f"{ARTIFACTS / 'teacher'} and {ARTIFACTS / 'student'}: nothing found" in said
+    assert f"export {ARTIFACTS / 'export'}: nothing found" in said
+
+
+def test_a_task_is_examined_with_the_settings_beside_it(capsys: pytest.CaptureFixture):
+    from robo_ts.doctor.patients import examine_all
+
+    seen, launch = examine_all(["reacher", "task.episode_steps=1"])
+    assert seen.subject == "task reacher, task.episode_steps=1"
+    assert launch.subject.startswith("launch of ")
+    assert [finding.check for finding in seen.counted]  # an episode of one step is not sound
+    assert main(["doctor", "reacher", "task=soccer"]) == 2
+    assert "settings of one task" in capsys.readouterr().err
+
+
 def test_a_damaged_export_is_found(tmp_path: Path):
     folder = tmp_path / "export"
     shutil.copytree(ARTIFACTS / "export", folder)

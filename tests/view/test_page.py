@@ -191,6 +191,19 @@ def _listening(pid: int) -> set[tuple[str, int]]:
     return found
 
 
+def test_another_task_is_chosen_on_the_page(visitor: Page):
+    choose(visitor, "quadrotor", "soccer")
+    visitor.locator('input[value="scripted policy"]').first.wait_for()
+    assert until(lambda: visitor.locator('input[value="student"]').count() == 0)
+    first = step(visitor)
+    assert until(lambda: step(visitor) != first)
+
+
+def test_the_opponent_is_chosen_on_the_page(visitor: Page):
+    choose(visitor, "as in the settings", "goalkeeper")
+    visitor.get_by_text("opponent goalkeeper").wait_for()
+
+
 @pytest.fixture
 def with_camera(cart: None, tmp_path: Path) -> Iterator[tuple[View, str]]:
     """A page of the cart, whose student has a camera."""

@@ -1,10 +1,15 @@
 """Rollouts people can steer, without any page."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from robo_ts.env import get_task
+from robo_ts.env.viewing import Choice
 from robo_ts.errors import RoboTSError, SimulationDiverged
+from robo_ts.evaluate.trials import with_changes
 from robo_ts.view.players import Offer
 from robo_ts.view.session import Session
 from robo_ts.view.snapshot import FAILED, RUNNING, SUCCEEDED
@@ -171,6 +176,58 @@ def test_wind_can_be_switched_on_where_there_was_none(quadrotor: Offer):
 def test_an_unknown_parameter_is_refused():
     with pytest.raises(RoboTSError, match="bias"):
         Session(cart_offer(), 1).set_parameter("bais", 1.0)
+
+
+def _with_choice(session: Session) -> Session:
+    sides = {
+        name: {"bias": {"low": low, "high": high}}
+        for name, low, high in (("left", -0.1, -0.1), ("right", 0.1, 0.1), ("upside down", 1, 0))
+    }
+    session.view = replace(session.view, choices=(Choice("side", sides),))
+    return session
+
+
+def test_a_setting_chosen_by_name_holds_in_every_world_and_keeps_the_starts():
+    session = _with_choice(Session(cart_offer(), 3, player="student", beside="teacher"))
+    before = poses(session)
+    session.choose("side", "right")
+    np.testing.assert_array_equal(poses(session), before)
+    for lane in session.lanes:
+        assert lane.env.bias.tolist() == pytest.approx([0.1] * 3)  # type: ignore[attr-defined]
+    session.choose("side", "")
+    assert len(set(session.lanes[0].env.bias.tolist())) == 3  # type: ignore[attr-defined]
+
+
+def test_a_choice_that_does_not_fit_leaves_all_as_it_was():
+    session = _with_choice(Session(cart_offer(), 2))
+    session.choose("side", "left")
+    for label, name in (("sdie", "left"), ("side", "rihgt")):
+        with pytest.raises(RoboTSError, match="did you mean"):
+            session.choose(label, name)
+    with pytest.raises(RoboTSError):
+        session.choose("side", "upside down")
+    assert session.chosen == {"side": "left"}
+    assert session.lanes[0].env.bias.tolist() == pytest.approx([-0.1] * 2)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("task", ["soccer", "grasp"])
+def test_every_choice_of_a_task_is_one_of_its_settings(task: str):
+    spec = get_task(task)
+    assert spec.view is not None
+    (choice,) = spec.view().choices
+    assert len(choice.options) > 3
+    for changes in choice.options.values():
+        assert with_changes(spec.config(), changes) != spec.config() or changes == {
+            "opponents": ["chaser"]
+        }
+
+
+def test_a_policy_that_does_not_fit_takes_nobodys_place(quadrotor: Offer):
+    session = Session(cart_offer(), 1)
+    session.offer.players["stranger"] = quadrotor.players["student"]
+    with pytest.raises(RoboTSError):
+        session.swap(0, "stranger")
+    assert session.players == ["student"]
 
 
 def test_a_condition_is_one_of_the_tasks_trials(quadrotor: Offer):

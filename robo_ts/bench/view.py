@@ -53,7 +53,8 @@ def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str,
         ``seconds_to_answer`` and ``seconds_to_show`` of a fresh ``robo-ts view quadrotor`` (the
         least of three starts; all of them beside it), and per case who acted, ``updates_per_s``,
         ``cpu_ms_per_update`` (of all threads, the visitor's included), ``steps_per_s``,
-        ``bytes_per_s`` to one visitor, and the machine's ``load_average`` over the last minute.
+        ``bytes_per_s`` to one visitor, and the machine's ``load_average`` over the last minute;
+        ``niceness`` is that of this process, where others shared the machine.
     """
     import torch
 
@@ -65,6 +66,7 @@ def run_suite(seeds: Sequence[int] | None = None, threads: int = 0) -> dict[str,
         "seconds_to_show": min(show for _, show in starts),
         "starts": starts,
         "updates": {name: _updates(seed, case) for name, case in _CASES.items()},
+        "niceness": os.nice(0),
         "hardware": hardware(),
         "versions": versions(),
         "commit": commit(),

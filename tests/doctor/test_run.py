@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 
 from robo_ts.cli import main
 from robo_ts.doctor import examine, logs
+from robo_ts.doctor.patients import examine_all
+from robo_ts.env import get_task
 from robo_ts.policies import PolicyBundle
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "quadrotor"
@@ -70,14 +73,23 @@ def test_a_folder_of_kept_policies_is_examined_as_a_run_is(capsys: pytest.Captur
     assert f"export {ARTIFACTS / 'export'}: nothing found" in said
 
 
-def test_a_task_is_examined_with_the_settings_beside_it(capsys: pytest.CaptureFixture):
-    from robo_ts.doctor.patients import examine_all
+def test_a_task_is_examined_with_the_settings_beside_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+):
+    built: list[int] = []
+    build = get_task("quadrotor").build
 
-    seen, launch = examine_all(["reacher", "task.episode_steps=1"])
-    assert seen.subject == "task reacher, task.episode_steps=1"
+    def spied(config: Any, *rest: Any) -> Any:
+        built.append(config.episode_steps)
+        return build(config, *rest)
+
+    task = replace(get_task("quadrotor"), build=spied)
+    monkeypatch.setattr("robo_ts.doctor.patients.get_task", lambda name: task)
+    seen, launch = examine_all(["quadrotor", "task.episode_steps=30"])
+    assert built == [30]
+    assert seen.subject == "task quadrotor, task.episode_steps=30"
     assert launch.subject.startswith("launch of ")
-    assert [finding.check for finding in seen.counted]  # an episode of one step is not sound
-    assert main(["doctor", "reacher", "task=soccer"]) == 2
+    assert main(["doctor", "quadrotor", "task=soccer"]) == 2
     assert "settings of one task" in capsys.readouterr().err
 
 

@@ -37,6 +37,7 @@ _EXAMPLES = {
     "bench": (
         "robo-ts bench sim env",
         "robo-ts bench sim env --task reacher --num-envs 1024",
+        "robo-ts bench view",
         "robo-ts bench reacher --seeds 2",
         "robo-ts bench ablations task=quadrotor --json benchmarks/ablations.json",
     ),

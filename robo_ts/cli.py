@@ -147,7 +147,8 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     lines = ["sim, env, cameras  speed against the raw engine and renderer, together or alone"]
     lines += [f"{word:9s} {one.text}" for word, one in SUITE.items()]
     bench.epilog = "\n  ".join([f"{bench.epilog}\nmeasurements:", *lines])
-    bench.add_argument("what", nargs="*", default=["sim", "env"], metavar="WORD")
+    what = bench.add_argument("what", nargs="*", default=["sim", "env"], metavar="WORD")
+    what.completer = completion.measurements  # type: ignore[attr-defined]
     bench.add_argument("--num-envs", type=int, default=None, help="4096 if left out; cameras: 64")
     bench.add_argument("--task", default=None, help="quadrotor, or a scene, if left out")
     bench.add_argument("--engine", default=None, help="cpu if left out")
@@ -163,7 +164,8 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
 
 
 def _add_trials(trials: argparse.ArgumentParser) -> None:
-    trials.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
+    policies = trials.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
+    policies.completer = completion.shown  # type: ignore[attr-defined]
     trials.add_argument("--task", default="quadrotor")
     trials.add_argument("--only", default="", help="names of trials or groups, with commas")
     trials.add_argument("--engine", default="cpu")

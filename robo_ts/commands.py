@@ -135,7 +135,8 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_transfer(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
+    policies = parser.add_argument("policies", nargs="+", metavar="[NAME=]PATH")
+    _completed(policies, completion.shown)
     parser.add_argument("--task", default="quadrotor")
     parser.add_argument("--simulator", default="crazyflow")
     parser.add_argument("--robots", default="", help="with commas; all of them if left out")

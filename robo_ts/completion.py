@@ -91,6 +91,26 @@ def runs(prefix: str = "", **_: Any) -> list[str]:
     return sorted(path for path in found if path.startswith(prefix))
 
 
+def shown(prefix: str = "", **_: Any) -> list[str]:
+    """What can be watched: a task, a folder of a run or of a policy, or else a file."""
+    from argcomplete.completers import FilesCompleter
+
+    known = [word for word in (*tasks(), *runs()) if word.startswith(prefix)]
+    return known or list(FilesCompleter()(prefix))
+
+
+def policies(prefix: str = "", **_: Any) -> list[str]:
+    """Those that most folders hold."""
+    return [name for name in ("student", "teacher", "onnx") if name.startswith(prefix)]
+
+
+def measurements(prefix: str = "", **_: Any) -> list[str]:
+    """Words of ``robo-ts bench``."""
+    from robo_ts.bench.suite import CAMERAS, SPEED, SUITE
+
+    return [word for word in (*SPEED, CAMERAS, *SUITE) if word.startswith(prefix)]
+
+
 def patients(prefix: str = "", **_: Any) -> list[str]:
     """Whom the doctor may be asked about."""
     return [w for w in (*tasks(), "machine", *runs()) if w.startswith(prefix)]

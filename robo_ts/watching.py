@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from robo_ts import completion
 from robo_ts.errors import RoboTSError
 
 TEXTS = {
@@ -50,11 +51,15 @@ def add_video(video: argparse.ArgumentParser) -> None:
 
 
 def _add_rollout(command: argparse.ArgumentParser) -> None:
-    command.add_argument("what", nargs="+", metavar="TASK|PATH", help=_SHOWN)
+    what = command.add_argument("what", nargs="+", metavar="TASK|PATH", help=_SHOWN)
+    what.completer = completion.shown  # type: ignore[attr-defined]
     command.add_argument("--num-envs", type=int, default=16, help="worlds; 16 if left out")
     command.add_argument("--seed", type=int, default=0, help="of the first episodes")
-    command.add_argument("--policy", default="", help="who acts: student, teacher, onnx, ...")
-    command.add_argument("--beside", default="", help="who acts beside it, in the same worlds")
+    for name, text in (
+        ("--policy", "who acts: student, teacher, onnx, ..."),
+        ("--beside", "who acts beside it, in the same worlds"),
+    ):
+        command.add_argument(name, default="", help=text).completer = completion.policies  # type: ignore[attr-defined]
     command.add_argument("--condition", default="", help="one of the task's trials")
 
 

@@ -116,6 +116,10 @@ def _completed(line: str, tmp_path: Path) -> list[str]:
         ("robo-ts pipeline task=rea", ["task=reacher"]),
         ("robo-ts pipeline task=quadrotor recipe=sm", ["recipe=smoke"]),
         ("robo-ts distill student=ad", ["student=adapter"]),
+        ("robo-ts view quad", ["quadrotor"]),
+        ("robo-ts view quadrotor --beside t", ["teacher"]),
+        ("robo-ts video pyproj", ["pyproject.toml"]),
+        ("robo-ts bench hid", ["hidden_cue"]),
     ],
 )
 def test_the_shell_completes(line: str, expected: list[str], tmp_path: Path):

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from robo_ts.env import TaskEnv
 from robo_ts.env.viewing import ViewSpec
-from robo_ts.evaluate.actors import Actor
 from robo_ts.view.history import History
 from robo_ts.view.images import as_picture
 from robo_ts.view.players import Player, memory_of

@@ -81,9 +81,13 @@ class Steering:
             self._tell_of_clips()
 
     def _show_pause(self) -> None:
-        label = "Run" if self._page.clock.paused else "Pause"
+        import viser
+
+        paused = self._page.clock.paused
+        label = "Run" if paused else "Pause"
         if self._pause.label != label:
             self._pause.label = label
+            self._pause.icon = viser.Icon.PLAYER_PLAY if paused else viser.Icon.PLAYER_PAUSE
 
     def _tell_of_clips(self) -> None:
         recording = self._page.recording
@@ -193,7 +197,7 @@ class Steering:
 
     def _add_choice(self, choice: Choice) -> None:
         page, names = self._page, [AS_SET, *choice.options]
-        widget = self._gui.add_dropdown(choice.label, names, initial_value=AS_SET)
+        widget = self._gui.add_dropdown(choice.label.capitalize(), names, initial_value=AS_SET)
         widget.on_update(lambda event: page.ask(lambda: self._choose(choice.label, event.target)))
 
     def _add_slider(self, slider: Slider) -> None:
@@ -309,7 +313,7 @@ class Steering:
             for path, value in session.parameters.items()
         ]
         text = "; ".join(said) if said else "drawn at random in every world"
-        self._pinned.content = note(f"{session.conditions()[session.condition]}. {text}")
+        self._pinned.content = note(f"{session.conditions()[session.condition]}; {text}")
 
     def _toggle_record(self) -> None:
         recording = self._page.recording

@@ -50,7 +50,7 @@ class Shot:
 
 
 SHOTS = {
-    "quadrotor": Shot(ViewOptions(16, beside="teacher"), 80),
+    "quadrotor": Shot(ViewOptions(16, seed=1, beside="teacher"), 80),
     "grasp": Shot(ViewOptions(9), 50),
     "soccer": Shot(ViewOptions(4, condition="chaser_1v1"), 110),
     "reacher": Shot(ViewOptions(16), 30, "Plots"),

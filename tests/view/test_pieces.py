@@ -81,3 +81,19 @@ def test_actions_show_how_far_the_teacher_is_off():
     said = panels.actions(["left", "right"], [world], [lane])
     assert "by 0.354" in said
     assert "left" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("position_error_m", "position error, m"),
+        ("kick_speed_m_s", "kick speed, m/s"),
+        ("first_seen_s", "first seen, s"),
+        ("own_goal", "own goal"),
+        ("m", "m"),
+    ],
+)
+def test_metrics_are_told_with_their_unit(name: str, shown: str):
+    nothing = np.zeros(0)
+    lane = LaneView("student", "", nothing, nothing, nothing, nothing, nothing)
+    assert f"{shown}</td>" in panels.metrics([lane], [WorldView(metrics={name: 1.0})])

@@ -189,7 +189,9 @@ def _number(value: float | None) -> str:
         return "yes" if value else "no"
     if value is None or value != value:
         return "–"
-    return "∞" if value in (float("inf"), float("-inf")) else f"{value:.3f}"
+    if abs(value) >= 1e6:
+        return "∞" if abs(value) == float("inf") else f"{value:.3g}"
+    return f"{value:.3f}"
 
 
 def _css(rgb: tuple[int, int, int]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +87,8 @@ class Replay(Rollout):
         for world in np.flatnonzero(self._ended == RUNNING):
             data = self._data[world]
             before = data.qpos.copy()
-            mujoco.mj_step(self.model, data)
+            with _without_warnings():
+                mujoco.mj_step(self.model, data)
             worst = self._diverged(data)
             if worst:
                 self._ended[world], self._worst[world] = FAILED, worst
@@ -153,6 +156,17 @@ class Replay(Rollout):
             "contacts": float(data.ncon),
             "kinetic and potential energy": _energy(self.model, data),
         }
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """MuJoCo writes a warning at every divergence; here each round ends in one, and the page says
+    more about it."""
+    mujoco.set_mju_user_warning(lambda text: None)
+    try:
+        yield
+    finally:
+        mujoco.set_mju_user_warning(None)
 
 
 def _energy(model: mujoco.MjModel, data: mujoco.MjData) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _WIDTH = 400
 # Camera images are shown at least this wide, px.
 _PICTURE = 320
+_BELOW_PICTURES = 1000.0
 
 
 class Shown:
@@ -42,7 +43,7 @@ class Shown:
             gui.add_divider()
             self._metrics = gui.add_html("")
         with panel.add_tab("Sees", viser.Icon.EYE) as self._sees:
-            self._sensors = gui.add_html("")
+            self._sensors = gui.add_html("", order=_BELOW_PICTURES)
         with panel.add_tab("Hidden", viser.Icon.EYE_OFF):
             gui.add_html(panels.note("What only the simulator, and a teacher, knows."))
             self._hidden = gui.add_html("")
@@ -115,7 +116,10 @@ class Shown:
         if name not in self._pictures:
             with self._sees:
                 self._pictures[name] = self._page.server.gui.add_image(
-                    large, label=f"{name}, {image.shape[1]} × {image.shape[0]}", format="png"
+                    large,
+                    label=f"{name}, {image.shape[1]} × {image.shape[0]}",
+                    format="png",
+                    order=len(self._pictures),
                 )
         else:
             self._pictures[name].image = large

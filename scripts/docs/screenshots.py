@@ -51,7 +51,7 @@ class Shot:
 
 SHOTS = {
     "quadrotor": Shot(ViewOptions(16, seed=1, beside="teacher"), 80),
-    "grasp": Shot(ViewOptions(9), 50),
+    "grasp": Shot(ViewOptions(9), 50, "Sees"),
     "soccer": Shot(ViewOptions(4, condition="chaser_1v1"), 110),
     "reacher": Shot(ViewOptions(16), 30, "Plots"),
     "ray_navigation": Shot(ViewOptions(8), 62, "Sees"),

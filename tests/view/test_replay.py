@@ -41,6 +41,13 @@ def test_a_dump_begins_with_the_last_finite_state_and_diverges_again(dump: Path)
     assert np.isfinite(shown.lanes[0].positions).all()
 
 
+def test_a_divergence_on_the_page_writes_no_warnings(dump: Path, capfd: pytest.CaptureFixture[str]):
+    replay = Replay(dump)
+    while not replay.over and replay.step_count < 50:
+        replay.step()
+    assert "WARNING" not in "".join(capfd.readouterr())
+
+
 def test_a_dump_can_be_played_again(dump: Path):
     replay = Replay(dump)
     before = replay.snapshot().lanes[0].positions

@@ -95,8 +95,8 @@ class Charts:
             title=title,
             scales=scales,
             axes=({"size": 28}, {"size": 46}),
-            height=_HEIGHT + 12 * (len(labels) // 4),
-            padding=(6, 12, 0, 0),
+            height=_HEIGHT + 9 + 12 * (len(labels) // 4),
+            padding=(6, 12, 9, 0),  # the legend begins right below
         )
 
 

@@ -83,7 +83,8 @@ def _method(name: str, config: dict[str, Any]) -> str:
         return {"ppo": "PPO", "apg": "analytic policy gradient"}.get(
             config.get("method", "ppo"), ""
         )
-    how = "window by window" if config.get("distiller") == "windows" else "round by round"
-    distill = config.get("distill", {})
+    windows = config.get("distiller") == "windows"
+    how = "window by window" if windows else "round by round"
+    distill = config.get("windows" if windows else "distill", {})
     tail = "" if config.get("finetune", "none") == "none" else f", then {config['finetune']}"
     return f"imitation, {how}, loss {distill.get('loss', 'mse')}{tail}"

@@ -6,13 +6,15 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from robo_ts.cli import main
 from robo_ts.files import read_json, write_json
-from robo_ts.view import gallery, strip
+from robo_ts.view import gallery, plots, strip
+from robo_ts.view.trained import trained
 from tests.explain.test_verdict import _SOUND, _ladder
 
 
@@ -128,6 +130,38 @@ def test_runs_are_set_side_by_side(run: Path, tmp_path: Path, capsys: pytest.Cap
     page = out.read_text()
     assert _is_self_contained(page)
     assert str(run) in page and str(other) in page
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"distill": {"loss": "huber"}}, "imitation, round by round, loss huber"),
+        (
+            {"distiller": "windows", "windows": {"loss": "distance"}, "finetune": "apg"},
+            "imitation, window by window, loss distance, then apg",
+        ),
+    ],
+)
+def test_the_loss_is_the_one_of_the_distiller_that_ran(config: dict, said: str, tmp_path: Path):
+    card = {"architecture": {"encoder": [4]}, "observation": []}
+    write_json(tmp_path / "student" / "bundle" / "policy.json", card)
+    assert said in trained(tmp_path, {"config": config}, {})
+
+
+def test_a_stage_that_counts_no_episodes_shows_its_loss_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(plots, "_encode", lambda figure: figure)
+    rows = [{"seconds": float(k), "loss": 1.0 / (k + 1)} for k in range(3)]
+    counted = [{**row, "success": 0.5, "evaluated_success": 0.5} for row in rows]
+
+    def labels(figure: Any) -> list[str]:
+        return [axes.get_ylabel() for axes in figure.axes]
+
+    assert labels(plots.curves({"student": rows})) == ["imitation loss"]
+    both = plots.curves({"student": counted})
+    assert labels(both) == ["success while training", "imitation loss"]
+    assert len(both.legends) == 1 and not any(axes.get_legend() for axes in both.axes)  # type: ignore[attr-defined]
+    assert labels(plots.compared_curves({"a": rows, "b": rows})) == ["imitation loss"]
+    assert plots.compared_curves({"a": [{"seconds": 0.0}]}) == ""
 
 
 def test_one_run_or_a_missing_one_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture):

@@ -13,7 +13,7 @@ from robo_ts.envs.quadrotor.config import References
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.sim import EngineConfig
-from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig
+from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig, limit_gradients
 
 N = 16
 
@@ -148,6 +148,22 @@ def test_a_run_interrupted_goes_on_bit_for_bit(optimizer: str) -> None:
         second.learn_one()
     mine, theirs = whole.policy().state_dict(), second.policy().state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_the_pull_of_each_world_is_limited_by_itself() -> None:
+    before = torch.tensor([[1.0, 1.0], [2.0, 2.0]], requires_grad=True)
+    alive = torch.ones(2, dtype=torch.bool)
+    after = before * 1.0
+    limit_gradients((after, alive), 5.0)
+    (after * torch.tensor([[3.0, 30.0], [4.0, 40.0]])).sum().backward()
+    assert before.grad is not None
+    assert torch.allclose(before.grad, torch.tensor([[3.0, 3.0], [4.0, 4.0]]))
+
+
+def test_only_a_limit_that_worlds_reach_changes_an_update() -> None:
+    sizes = [learner(max_world_grad=limit).learn_one()["grad_norm"] for limit in (0.0, 1e9, 1e-3)]
+    assert sizes[0] == sizes[1] > 0.0
+    assert sizes[2] != sizes[0]
 
 
 def test_windows_grow_over_the_first_third() -> None:

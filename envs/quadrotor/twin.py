@@ -175,8 +175,8 @@ class QuadrotorTwin:
             cost = cost + c.spin * relu(w.abs() - c.soft_spin)
             cost = cost + c.far * relu(x.abs() / self.limit - c.soft_far)
         far, fast, spin = _greatest(position), _greatest(velocity), _greatest(new["rate"])
-        crashed = ~((far < 6.0) & (fast < 6.0) & (spin < 60.0))
-        return cost, crashed
+        running = (far < c.lost_distance) & (fast < c.lost_speed) & (spin < c.lost_rate)
+        return cost, ~running
 
     def state_dict(self) -> dict[str, Any]:
         kept = ("state", "parameters", "constants", "limit", "alive", "episode_step")

@@ -84,6 +84,8 @@ def _method(name: str, config: dict[str, Any]) -> str:
             config.get("method", "ppo"), ""
         )
     how = "window by window" if config.get("distiller") == "windows" else "round by round"
+    if config.get("student_bundle"):
+        how = f"{how}, from {config['student_bundle']}"
     distill = config.get("distill", {})
     tail = "" if config.get("finetune", "none") == "none" else f", then {config['finetune']}"
     return f"imitation, {how}, loss {distill.get('loss', 'mse')}{tail}"

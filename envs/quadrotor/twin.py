@@ -104,7 +104,9 @@ class QuadrotorTwin:
         new = flight.after(s, p, action, flight.noise.split(chance) if flight.noise.rows else {})
         cost, crashed = self._cost(s, new, p, action)
         alive = alive & ~crashed
-        return (flight.state.join(new), alive), torch.where(alive, cost, torch.zeros_like(cost))
+        # The lost stay where they were: further on their numbers, and gradients, would overflow.
+        after = torch.where(alive, flight.state.join(new), state)
+        return (after, alive), torch.where(alive, cost, torch.zeros_like(cost))
 
     def running(self, worlds: Worlds) -> Tensor:
         return worlds[1]

@@ -9,7 +9,7 @@ import torch
 
 from robo_ts.env import make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig, QuadrotorTwin
-from robo_ts.envs.quadrotor.config import References
+from robo_ts.envs.quadrotor.config import CostConfig, References
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.sim import EngineConfig
@@ -106,6 +106,31 @@ def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window
     assert bool(over[3]) and bool(twin.alive.all())
     assert not torch.equal(twin.parameters[:, 3], before)
     assert not twin.state.requires_grad
+
+
+def test_gradients_stay_finite_however_long_a_lost_world_is_kept() -> None:
+    twin = QuadrotorTwin(hold(), N)
+    twin.state[twin.flight.state.slice("rate"), 3] = 100.0
+    first = torch.zeros(4, N, requires_grad=True)
+    worlds, total = twin.advance(twin.worlds, first, twin.draw())
+    for _ in range(60):
+        worlds, more = twin.advance(worlds, torch.zeros(4, N), twin.draw())
+        total = total + more
+    assert torch.equal(worlds[0][:, 3], twin.state[:, 3])
+    (total + twin.last_cost(worlds)).sum().backward()
+    assert first.grad is not None and torch.isfinite(first.grad).all()
+    assert float(first.grad[:, 3].abs().sum()) == 0.0
+
+
+def test_what_counts_as_lost_is_a_setting() -> None:
+    config = hold()
+    config.cost.lost_speed = 20.0
+    twin = QuadrotorTwin(config, N)
+    twin.state[twin.flight.state.slice("velocity"), 3] = 10.0
+    worlds, _ = twin.advance(twin.worlds, torch.zeros(4, N), twin.draw())
+    assert bool(worlds[1].all())
+    with pytest.raises(RoboTSError, match="lost_speed"):
+        CostConfig(lost_speed=0.0)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])

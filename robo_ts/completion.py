@@ -18,6 +18,7 @@ _COMMON = (
     "seed",
     "run_dir",
     "teacher_bundle",
+    "student_bundle",
     "finetune",
     "processes",
     "distill.iterations",
@@ -72,7 +73,7 @@ def _values(key: str, parsed_args: Any) -> list[str]:
         return _stems(CONFIG_DIR / "recipe" / task)
     if key in _GROUPS:
         return _stems(CONFIG_DIR / key)
-    if key in ("run_dir", "teacher_bundle", "bundle", "out"):
+    if key in ("run_dir", "teacher_bundle", "student_bundle", "bundle", "out"):
         return runs("")
     return list(_VALUES.get(key, ()))
 

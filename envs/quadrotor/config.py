@@ -214,6 +214,10 @@ class CostConfig:
         far: per length (the distance at which an episode is terminated) beyond ``soft_far``.
         soft_far: of one such length.
         last: per m of the distance at a window's end, looking ahead 0.4 s.
+        lost_distance: a drone this far from its reference along an axis costs nothing more and
+            begins anew with the next window, m.
+        lost_speed: the same for its speed along an axis, m/s.
+        lost_rate: the same for its rate about an axis, rad/s.
     """
 
     position: float = 1.0
@@ -227,6 +231,13 @@ class CostConfig:
     far: float = 10.0
     soft_far: float = 0.8
     last: float = 0.3
+    lost_distance: float = 6.0
+    lost_speed: float = 6.0
+    lost_rate: float = 60.0
+
+    def __post_init__(self) -> None:
+        check_finite(self, "task.cost")
+        check_positive(self, "task.cost", ("lost_distance", "lost_speed", "lost_rate"))
 
 
 @dataclass

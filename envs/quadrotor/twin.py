@@ -104,7 +104,9 @@ class QuadrotorTwin:
         new = flight.after(s, p, action, flight.noise.split(chance) if flight.noise.rows else {})
         cost, crashed = self._cost(s, new, p, action)
         alive = alive & ~crashed
-        return (flight.state.join(new), alive), torch.where(alive, cost, torch.zeros_like(cost))
+        # The lost stay where they were: further on their numbers, and gradients, would overflow.
+        after = torch.where(alive, flight.state.join(new), state)
+        return (after, alive), torch.where(alive, cost, torch.zeros_like(cost))
 
     def running(self, worlds: Worlds) -> Tensor:
         return worlds[1]
@@ -175,8 +177,8 @@ class QuadrotorTwin:
             cost = cost + c.spin * relu(w.abs() - c.soft_spin)
             cost = cost + c.far * relu(x.abs() / self.limit - c.soft_far)
         far, fast, spin = _greatest(position), _greatest(velocity), _greatest(new["rate"])
-        crashed = ~((far < 6.0) & (fast < 6.0) & (spin < 60.0))
-        return cost, crashed
+        running = (far < c.lost_distance) & (fast < c.lost_speed) & (spin < c.lost_rate)
+        return cost, ~running
 
     def state_dict(self) -> dict[str, Any]:
         kept = ("state", "parameters", "constants", "limit", "alive", "episode_step")

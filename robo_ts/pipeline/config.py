@@ -71,6 +71,8 @@ class PipelineConfig:
         reinforce: settings of fine-tuning by reward.
         tune: settings of fine-tuning by analytic policy gradient.
         teacher_bundle: distil from this bundle instead of training a teacher.
+        student_bundle: go on with this student, whose network it keeps, instead of a fresh one; with
+            ``distiller=none`` it is only fine-tuned, and needs no teacher.
         seed: seed of everything.
         run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
         processes: that train together on this machine where they can: students, and teachers by
@@ -102,6 +104,7 @@ class PipelineConfig:
     reinforce: ReinforceConfig = field(default_factory=ReinforceConfig)
     tune: APGConfig = field(default_factory=lambda: APGConfig(window=125, first_window=125))
     teacher_bundle: str = ""
+    student_bundle: str = ""
     seed: int = 0
     run_dir: str = ""
     processes: int = 1

@@ -27,9 +27,10 @@ def manifest(run: Run) -> dict[str, Any]:
 
 
 def inputs(run: Run) -> dict[str, str]:
-    """Hashes of the package's own assets and configs, and of a teacher that was given."""
+    """Hashes of the package's own assets and configs, and of policies that were given."""
     found = {"assets": sha256(ASSET_DIR), "configs": sha256(CONFIG_DIR)}
-    given = Path(run.config.teacher_bundle) if run.config.teacher_bundle else None
-    if given and given.exists():
-        found["teacher_bundle"] = sha256(given)
+    for name in ("teacher_bundle", "student_bundle"):
+        given = getattr(run.config, name)
+        if given and Path(given).exists():
+            found[name] = sha256(Path(given))
     return found

@@ -218,13 +218,32 @@ def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spen
 
 
 def untrained(run: Run, teacher: Policy | None = None) -> Policy:
-    """The student before its first round; only an adapter needs to know its teacher."""
+    """The student before its first round; only an adapter needs to know its teacher.
+
+    Raises:
+        BundleError: when a given one is missing, damaged, made for something else, or sees what this
+            run's students do not.
+    """
+    if run.config.student_bundle:
+        return _given_student(run, Path(run.config.student_bundle))
     env = env_maker(run, training=False)(1, 0)
     torch.manual_seed(derive(run.config.seed, "student"))
     sees = env.spec.select(run.obs_groups["student"])
     student = run.config.student.build(sees, teacher, env.num_actions).to(env.device)
     env.close()
     return student
+
+
+def _given_student(run: Run, path: Path) -> Policy:
+    student = load_fitting(run, path).policy
+    unseen = sorted(set(student.spec) - set(run.obs_groups["student"]))
+    if unseen:
+        raise BundleError(
+            f"a student that sees {', '.join(run.obs_groups['student'])} in student_bundle",
+            f"a policy that sees {', '.join(unseen)}",
+            "give a student's bundle, or name these groups in student.groups",
+        )
+    return student.train()
 
 
 _SHOWN = ("loss", "success", "evaluated_success")
@@ -241,6 +260,8 @@ def _save_student(
     bundle = _bundle(run, env, policy, "student", spent.seconds, samples)
     env.close()
     taught = run.config.distiller != "none"
+    if run.config.student_bundle:
+        bundle.lineage["student"] = PolicyBundle.load(Path(run.config.student_bundle)).digest()
     bundle.lineage["teacher"] = folder.result("teacher")["digest"] if taught else None
     if rank() == 0:
         bundle.save(bundle_path(folder, "student"))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
+from robo_ts.checks import check_not_negative
 from robo_ts.compiling import compiled
 from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.policies import Policy, PolicyConfig
@@ -16,7 +18,20 @@ from robo_ts.teach.windows import Flown, WindowLearner, WindowsConfig, followed
 
 @dataclass
 class APGConfig(WindowsConfig):
-    """Analytic policy gradient; every setting is :class:`WindowsConfig`'s."""
+    """Analytic policy gradient.
+
+    Attributes:
+        max_world_grad: how far a step's outcome in one world may pull on the steps before it: the
+            norm of the cost's gradient with respect to the world's state (the cost summed over what
+            is left of the window) is clipped to this; 0 for no limit. Worlds that are about to be
+            lost have gradients that grow from step to step and drown all others.
+    """
+
+    max_world_grad: float = 0.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_not_negative(self, self.group, ("max_world_grad",))
 
 
 @dataclass
@@ -63,10 +78,13 @@ class AnalyticPolicyGradient(WindowLearner):
         if self._policy.config.learn_initial_state:
             begun = self._policy.begun(transposed(hidden), self.starts)
             hidden = tuple(part.contiguous() for part in transposed(begun))
+        limit = self.config.max_world_grad / (steps * env.num_envs)
         for _ in range(steps):
             if looking:
                 seen.append(self._look(worlds))
             worlds, hidden, cost = self._step(worlds, hidden, env.draw())
+            if limit:
+                limit_gradients(worlds, limit)
             total = cost if total is None else total + cost
         assert total is not None
         cost = self._mean(total / steps + env.last_cost(worlds))
@@ -82,3 +100,20 @@ class AnalyticPolicyGradient(WindowLearner):
         action, hidden = step(self._policy, self.env.observation(worlds), hidden)
         worlds, cost = self.env.advance(worlds, action, chance)
         return worlds, hidden, cost
+
+
+def limit_gradients(worlds: Worlds, limit: float) -> None:
+    """Clip the gradient that will flow back through each world to norm ``limit``.
+
+    Args:
+        worlds: feature-first, as a step left them.
+        limit: in units of what will be differentiated.
+    """
+
+    def clip(gradient: Tensor) -> Tensor:
+        size = torch.linalg.vector_norm(gradient, dim=0)
+        return gradient * (limit / size.clamp_min(limit))
+
+    for part in worlds:
+        if part.requires_grad:
+            part.register_hook(clip)

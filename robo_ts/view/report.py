@@ -299,9 +299,11 @@ def _origin(
         for name, stage in (("teacher", "teach"), ("student", "distill"))
         if results.get(stage, {}).get("digest")
     ]
-    if run["config"].get("teacher_bundle"):
-        digest = manifest.get("inputs", {}).get("teacher_bundle", "")
-        chain.append(["teacher given", digest[:16], run["config"]["teacher_bundle"]])
+    for who in ("teacher", "student"):
+        given = run["config"].get(f"{who}_bundle")
+        if given:
+            digest = manifest.get("inputs", {}).get(f"{who}_bundle", "")
+            chain.append([f"{who} given", digest[:16], given])
     hardware = manifest.get("hardware", {})
     facts = [
         ["commit", manifest.get("commit") or "not in a checkout"],

@@ -83,8 +83,12 @@ def _method(name: str, config: dict[str, Any]) -> str:
         return {"ppo": "PPO", "apg": "analytic policy gradient"}.get(
             config.get("method", "ppo"), ""
         )
+    begun = f"from {config['student_bundle']}" if config.get("student_bundle") else ""
+    tuned = config.get("finetune", "none")
+    if config.get("distiller") == "none":
+        return ", ".join(word for word in (begun, f"{tuned} alone") if word)
     windows = config.get("distiller") == "windows"
     how = "window by window" if windows else "round by round"
-    distill = config.get("windows" if windows else "distill", {})
-    tail = "" if config.get("finetune", "none") == "none" else f", then {config['finetune']}"
-    return f"imitation, {how}, loss {distill.get('loss', 'mse')}{tail}"
+    loss = config.get("windows" if windows else "distill", {}).get("loss", "mse")
+    parts = ["imitation", begun, how, f"loss {loss}", "" if tuned == "none" else f"then {tuned}"]
+    return ", ".join(part for part in parts if part)

@@ -108,3 +108,39 @@ def test_every_student_of_the_configs_can_be_composed():
     assert kinds["mlp"] == ("plain", "none")
     with pytest.raises(RoboTSError, match="did you mean adapter"):
         compose_run(["student.kind=adaptr"])
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiling takes longer than these tests."""
+    for module in ("robo_ts.envs.quadrotor.twin", "robo_ts.teach.apg"):
+        monkeypatch.setattr(f"{module}.compiled", lambda function, *_, **__: function)
+
+
+ONLY_TUNE = [
+    *("recipe=smoke", "torch_threads=1", "distiller=none", "finetune=apg", "tune.iterations=2"),
+    *("tune.num_envs=16", "tune.window=5", "tune.first_window=5", "tune.normalizer_iterations=0"),
+]
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_a_given_student_is_fine_tuned_without_a_teacher(tmp_path: Path, smoke_run: Path):
+    given = smoke_run / "student" / "bundle"
+    words = [*ONLY_TUNE, f"student_bundle={given}", "tune.learning_rate=1e-5"]
+    assert main(["distill", *words, f"run_dir={tmp_path / 'r'}"]) == 0
+    before = PolicyBundle.load(given)
+    after = PolicyBundle.load(tmp_path / "r" / "student" / "bundle")
+    assert after.lineage["student"] == before.digest() != after.digest()
+    assert after.lineage["teacher"] is None
+    mine, theirs = after.policy.state_dict(), before.policy.state_dict()
+    moved = max(float((mine[name] - theirs[name]).abs().max()) for name in mine)
+    assert 0.0 < moved < 1e-3
+    assert not (tmp_path / "r" / "teacher" / "bundle").exists()
+
+
+def test_a_teacher_is_refused_as_the_student_to_go_on_with(
+    tmp_path: Path, smoke_run: Path, capsys: pytest.CaptureFixture
+):
+    given = f"student_bundle={smoke_run / 'teacher' / 'bundle'}"
+    assert main(["distill", *ONLY_TUNE, given, f"run_dir={tmp_path / 'r'}"]) == 2
+    assert "a policy that sees privileged" in capsys.readouterr().err

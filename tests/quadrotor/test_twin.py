@@ -9,11 +9,11 @@ import torch
 
 from robo_ts.env import make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig, QuadrotorTwin
-from robo_ts.envs.quadrotor.config import References
+from robo_ts.envs.quadrotor.config import CostConfig, References
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.sim import EngineConfig
-from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig
+from robo_ts.teach.apg import AnalyticPolicyGradient, APGConfig, limit_gradients
 
 N = 16
 
@@ -108,6 +108,31 @@ def test_worlds_that_crash_cost_nothing_more_and_begin_anew_with_the_next_window
     assert not twin.state.requires_grad
 
 
+def test_gradients_stay_finite_however_long_a_lost_world_is_kept() -> None:
+    twin = QuadrotorTwin(hold(), N)
+    twin.state[twin.flight.state.slice("rate"), 3] = 100.0
+    first = torch.zeros(4, N, requires_grad=True)
+    worlds, total = twin.advance(twin.worlds, first, twin.draw())
+    for _ in range(60):
+        worlds, more = twin.advance(worlds, torch.zeros(4, N), twin.draw())
+        total = total + more
+    assert torch.equal(worlds[0][:, 3], twin.state[:, 3])
+    (total + twin.last_cost(worlds)).sum().backward()
+    assert first.grad is not None and torch.isfinite(first.grad).all()
+    assert float(first.grad[:, 3].abs().sum()) == 0.0
+
+
+def test_what_counts_as_lost_is_a_setting() -> None:
+    config = hold()
+    config.cost.lost_speed = 20.0
+    twin = QuadrotorTwin(config, N)
+    twin.state[twin.flight.state.slice("velocity"), 3] = 10.0
+    worlds, _ = twin.advance(twin.worlds, torch.zeros(4, N), twin.draw())
+    assert bool(worlds[1].all())
+    with pytest.raises(RoboTSError, match="lost_speed"):
+        CostConfig(lost_speed=0.0)
+
+
 @pytest.mark.parametrize("optimizer", ["adam", "soap"])
 def test_a_policy_gets_better(optimizer: str) -> None:
     @torch.no_grad()
@@ -148,6 +173,22 @@ def test_a_run_interrupted_goes_on_bit_for_bit(optimizer: str) -> None:
         second.learn_one()
     mine, theirs = whole.policy().state_dict(), second.policy().state_dict()
     assert all(torch.equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_the_pull_of_each_world_is_limited_by_itself() -> None:
+    before = torch.tensor([[1.0, 1.0], [2.0, 2.0]], requires_grad=True)
+    alive = torch.ones(2, dtype=torch.bool)
+    after = before * 1.0
+    limit_gradients((after, alive), 5.0)
+    (after * torch.tensor([[3.0, 30.0], [4.0, 40.0]])).sum().backward()
+    assert before.grad is not None
+    assert torch.allclose(before.grad, torch.tensor([[3.0, 3.0], [4.0, 4.0]]))
+
+
+def test_only_a_limit_that_worlds_reach_changes_an_update() -> None:
+    sizes = [learner(max_world_grad=limit).learn_one()["grad_norm"] for limit in (0.0, 1e9, 1e-3)]
+    assert sizes[0] == sizes[1] > 0.0
+    assert sizes[2] != sizes[0]
 
 
 def test_windows_grow_over_the_first_third() -> None:

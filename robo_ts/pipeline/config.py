@@ -71,8 +71,8 @@ class PipelineConfig:
         reinforce: settings of fine-tuning by reward.
         tune: settings of fine-tuning by analytic policy gradient.
         teacher_bundle: distil from this bundle instead of training a teacher.
-        student_bundle: go on with this student, whose network it keeps, instead of a fresh one; with
-            ``distiller=none`` it is only fine-tuned, and needs no teacher.
+        student_bundle: go on with this student, whose network it keeps, instead of a fresh one;
+            with ``distiller=none`` it is only fine-tuned, and needs no teacher.
         seed: seed of everything.
         run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
         processes: that train together on this machine where they can: students, and teachers by

@@ -221,8 +221,8 @@ def untrained(run: Run, teacher: Policy | None = None) -> Policy:
     """The student before its first round; only an adapter needs to know its teacher.
 
     Raises:
-        BundleError: when a given one is missing, damaged, made for something else, or sees what this
-            run's students do not.
+        BundleError: when a given one is missing, damaged, made for something else, or sees what
+            this run's students do not.
     """
     if run.config.student_bundle:
         return _given_student(run, Path(run.config.student_bundle))

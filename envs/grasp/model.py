@@ -77,6 +77,35 @@ def build_model(
     return spec.compile()
 
 
+def build_floating_model(
+    hand: Hand,
+    objects: Sequence[Sequence[np.ndarray]],
+    physics: PhysicsConfig,
+    slots: int = MAX_PIECES,
+) -> mujoco.MjModel:
+    """The same hand and object without wrist, table, gravity and cameras: the hand's model stands
+    still in the world's frame. One sensor, ``touch``: contacts between them, the deepest's distance
+    (negative; zero when nothing touches)."""
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    _set_options(spec, physics)
+    spec.option.gravity = [0.0, 0.0, 0.0]
+    spec.attach(hand.spec(), frame=spec.worldbody.add_frame(), prefix=PREFIX)
+    _add_object(spec, objects, slots, physics)
+    data = mujoco.mjtConDataField
+    fields = (1 << int(data.mjCONDATA_FOUND)) | (1 << int(data.mjCONDATA_DIST))
+    spec.add_sensor(
+        name="touch",
+        type=mujoco.mjtSensor.mjSENS_CONTACT,
+        objtype=mujoco.mjtObj.mjOBJ_XBODY,
+        objname=f"{PREFIX}palm",
+        reftype=mujoco.mjtObj.mjOBJ_BODY,
+        refname="object",
+        intprm=[fields, 1, 1],  # what is reported, the deepest, one slot
+    )
+    return spec.compile()
+
+
 def _set_options(spec: mujoco.MjSpec, physics: PhysicsConfig) -> None:
     option = spec.option
     option.timestep = physics.timestep

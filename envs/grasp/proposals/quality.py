@@ -1,0 +1,125 @@
+"""How good grasps are, without simulating: Q1, penetration, diversity."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from robo_ts.envs.grasp.proposals.contacts import find_contacts
+from robo_ts.envs.grasp.proposals.fields import Fields
+from robo_ts.envs.grasp.proposals.grasps import Grasps
+from robo_ts.envs.grasp.proposals.hand_shape import HandShape
+from robo_ts.envs.grasp.proposals.rotations import angle_between
+from robo_ts.errors import RoboTSError
+
+EDGES, FRICTION = 8, 1.0  # of the friction cones (UniDexGrasp's evaluation, as is the next line)
+TORQUE_ARM = 10.0  # 1/m
+TOO_DEEP, TOO_LOW = 0.005, 0.01  # m in the object, m in the table: then Q1 counts as zero
+
+
+def wrench_ball(points: np.ndarray, normals: np.ndarray) -> float:
+    """Q1 of Ferrari and Canny (1992): the radius of the largest ball around the origin within the
+    wrenches that contacts can make whose forces' sizes add up to one.
+
+    Args:
+        points: of the contacts from the centre of mass, ``(k, 3)`` m.
+        normals: the object's, outward, ``(k, 3)``.
+
+    Returns:
+        The radius; zero when some wrench cannot be resisted.
+
+    Raises:
+        RoboTSError: without scipy.
+    """
+    try:
+        from scipy.spatial import ConvexHull, QhullError
+    except ImportError as error:
+        raise RoboTSError(
+            "scipy, for Q1", str(error), "pip install 'robo_ts[proposals]'"
+        ) from error
+    if len(points) < 2:
+        return 0.0
+    wrenches = _cone_wrenches(points, normals)
+    try:
+        hull = ConvexHull(np.concatenate([wrenches, np.zeros((1, 6))]))
+    except QhullError:  # flat: contacts that cannot span all wrenches
+        return 0.0
+    # A face's equation is n w + b <= 0 with |n| = 1: the origin is -b within it.
+    return float(max((-hull.equations[:, -1]).min(), 0.0))
+
+
+def _cone_wrenches(points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    helper = np.eye(3)[np.abs(normals).argmin(axis=1)]
+    one = np.cross(normals, helper)
+    one /= np.linalg.norm(one, axis=1, keepdims=True)
+    other = np.cross(normals, one)
+    angle = 2.0 * np.pi * np.arange(EDGES) / EDGES
+    aside = np.cos(angle)[:, None, None] * one + np.sin(angle)[:, None, None] * other
+    force = -normals + FRICTION * aside  # (edges, k, 3)
+    torque = TORQUE_ARM * np.cross(np.broadcast_to(points, force.shape), force)
+    return np.concatenate([force, torque], axis=-1).reshape(-1, 6)
+
+
+def measure_q1(
+    shape: HandShape, fields: Fields, grasps: Grasps, deep: Tensor, low: Tensor
+) -> Tensor:
+    """Q1 of grasps, ``(n,)``, zero for those too deep.
+
+    Args:
+        shape: the hand.
+        fields: the objects.
+        grasps: the poses.
+        deep: in the object, ``(n,)`` m.
+        low: in the table, ``(n,)`` m.
+    """
+    frames = shape.frames(grasps.rotation, grasps.translation, grasps.lengths)
+    found = find_contacts(shape, frames, fields, grasps.ids)
+    quality = torch.zeros(len(grasps))
+    for row in ((deep <= TOO_DEEP) & (low <= TOO_LOW)).nonzero()[:, 0]:
+        touch = found.touching[row]
+        quality[row] = wrench_ball(
+            found.surface[row, touch].double().numpy(), found.outward[row, touch].double().numpy()
+        )
+    return quality
+
+
+def table_depth(shape: HandShape, grasps: Grasps, up: Tensor, height: Tensor) -> Tensor:
+    """How deep the hand's lowest probe is in the table, ``(n,)`` m."""
+    frames = shape.frames(grasps.rotation, grasps.translation, grasps.lengths)
+    centres, radii = shape.probes(frames)
+    above = (centres @ up[..., None])[..., 0] + height[:, None]
+    return (radii - above).amax(dim=-1).clamp_min(0.0)
+
+
+def diversity(shape: HandShape, grasps: Grasps) -> dict[str, float]:
+    """How much the grasps of an object differ, averaged over objects with two or more.
+
+    Returns:
+        Standard deviations: ``rotation_deg`` about the mean rotation, ``translation_cm``,
+        ``joints_deg``, and ``keypoints_cm`` of the hand's skin points.
+    """
+    rows: list[list[float]] = []
+    for each in grasps.ids.unique():
+        some = grasps.rows(grasps.ids == each)
+        if len(some) < 2:
+            continue
+        u, _, vh = torch.linalg.svd(some.rotation.mean(dim=0))
+        sign = torch.diag(torch.tensor([1.0, 1.0, float(torch.linalg.det(u @ vh))]))
+        angle = angle_between(some.rotation, (u @ sign @ vh).expand_as(some.rotation))
+        frames = shape.frames(some.rotation, some.translation, some.lengths)
+        points = shape.points(frames, shape.skin)[0]
+        rows.append(
+            [
+                math.degrees(float(angle.square().mean().sqrt())),
+                100.0 * float(some.translation.std(dim=0).square().sum().sqrt()),
+                math.degrees(float(some.lengths.std(dim=0).mean())),
+                100.0 * float(points.std(dim=0).square().sum(dim=-1).sqrt().mean()),
+            ]
+        )
+    names = ("rotation_deg", "translation_cm", "joints_deg", "keypoints_cm")
+    if not rows:
+        return dict.fromkeys(names, math.nan)
+    return dict(zip(names, torch.tensor(rows).mean(dim=0).tolist(), strict=True))

@@ -20,7 +20,7 @@ WRIST_RANGE = np.array([[-0.6, 0.6]] * 2 + [[0.02, 0.7], [-20.0, 20.0], [-1.2, 1
 _SLIDE = {"kp": 600.0, "kv": 50.0, "force": 30.0, "armature": 0.3}  # N/m, N s/m, N, kg
 _HINGE = {"kp": 25.0, "kv": 1.2, "force": 4.0, "armature": 0.01}  # N m/rad, N m s/rad, N m, kg m2
 # At rest the palm faces down and the fingers point along the world's x.
-_PALM_DOWN = np.array([np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0])
+PALM_DOWN = np.array([np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0])
 
 PREFIX = "hand/"  # before every name of the hand's own model
 
@@ -151,8 +151,8 @@ def _add_hand(spec: mujoco.MjSpec, hand: Hand) -> None:
         )
     # The palm site becomes the wrist's origin: what turns, turns about the middle of the palm.
     offset = np.empty(3)
-    mujoco.mju_rotVecQuat(offset, np.array(own.site("palm").pos, float), _PALM_DOWN)
-    frame = wrist.add_frame(pos=-offset, quat=_PALM_DOWN)
+    mujoco.mju_rotVecQuat(offset, np.array(own.site("palm").pos, float), PALM_DOWN)
+    frame = wrist.add_frame(pos=-offset, quat=PALM_DOWN)
     for index, name in enumerate(WRIST):
         gains = _SLIDE if index < 3 else _HINGE
         servo = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)

@@ -35,9 +35,9 @@ class EnergyConfig:
 class SynthesisConfig:
     """Optimisation of grasps by annealing, after DexGraspNet's.
 
-    Its published run takes 6,000 iterations with a step that decays by 0.95 every 50 and a
-    temperature that decays by 0.95 every 30; here both decay to the same ends over however many
-    iterations there are.
+    Its published run takes 6,000 iterations: steps of 0.005 that decay by 0.95 every 50, a
+    temperature of 18 that decays by 0.95 every 30, contacts that move with probability 0.5. These
+    settings are for a sixth of that: longer steps, and contacts that rest more often.
 
     Attributes:
         iterations: steps tried per grasp.
@@ -54,11 +54,11 @@ class SynthesisConfig:
     """
 
     iterations: int = 1000
-    step: float = 0.005
-    last_step: float = 0.00005
-    temperature: float = 18.0
+    step: float = 0.02
+    last_step: float = 0.0002
+    temperature: float = 3.0
     last_temperature: float = 0.001
-    switch: float = 0.5
+    switch: float = 0.1
     memory: float = 0.98
     near: list[float] = field(default_factory=lambda: [0.03, 0.10])
     jitter: float = 0.5
@@ -120,6 +120,8 @@ class ModelConfig:
         batch: grasps per step.
         iterations: training steps.
         rate: Adam's first step size; it falls to zero along half a cosine.
+        blur: how grasps are disturbed while training, so that a few hundred of them are not learnt
+            by heart: standard deviations of translation, m, rotation, rad, fingers, rad.
     """
 
     width: int = 64
@@ -130,6 +132,7 @@ class ModelConfig:
     batch: int = 32
     iterations: int = 600
     rate: float = 0.001
+    blur: list[float] = field(default_factory=lambda: [0.002, 0.12, 0.03])
 
     def __post_init__(self) -> None:
         names = ("width", "transforms", "queries", "grid", "points", "batch", "iterations")
@@ -162,3 +165,42 @@ class RefineConfig:
     def __post_init__(self) -> None:
         check_at_least_one(self, "refine", ("iterations",))
         check_positive(self, "refine", ("rate",))
+
+
+@dataclass
+class ProposalsConfig:
+    """One run of ``scripts/grasp_proposals.py``.
+
+    Attributes:
+        hand: as in the task.
+        objects: objects to synthesise grasps for, and to train on.
+        unseen: held-out instances of the same families to measure the model on.
+        families: only these; all that there are when empty.
+        each: grasps synthesised per object and round.
+        rounds: how often; every round is kept by itself.
+        samples: grasps per unseen object, of every kind that is compared.
+        resolution: of the grids of distances.
+        seed: of all chance.
+        synthesis: of grasps.
+        trial: what they have to withstand.
+        model: what learns from those that do.
+        refine: what mends its proposals.
+    """
+
+    hand: str = "allegro"
+    objects: int = 8
+    unseen: int = 4
+    families: list[str] = field(default_factory=list)
+    each: int = 64
+    rounds: int = 1
+    samples: int = 16
+    resolution: int = 40
+    seed: int = 0
+    synthesis: SynthesisConfig = field(default_factory=SynthesisConfig)
+    trial: TrialConfig = field(default_factory=TrialConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    refine: RefineConfig = field(default_factory=RefineConfig)
+
+    def __post_init__(self) -> None:
+        names = ("objects", "unseen", "each", "rounds", "samples", "resolution")
+        check_at_least_one(self, "proposals", names)

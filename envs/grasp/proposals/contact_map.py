@@ -38,9 +38,7 @@ class ContactNet(nn.Module):
             nn.Linear(3, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU()
         )
         self._hand = PointEncoder([width, width], width)
-        self._rate = nn.Sequential(
-            nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, STEPS)
-        )
+        self._rate = nn.Sequential(nn.Linear(3 * width, width), nn.ReLU(), nn.Linear(width, STEPS))
 
     def forward(self, cloud: Tensor, hand: Tensor) -> Tensor:
         """Ratings of each step of the map.
@@ -54,9 +52,7 @@ class ContactNet(nn.Module):
         """
         each = self._each(SCALE * cloud)
         whole = torch.cat([each.amax(dim=1), self._hand(SCALE * hand.flatten(1))], dim=-1)
-        return self._rate(
-            torch.cat([each, whole[:, None].expand(-1, each.shape[1], -1)], dim=-1)
-        )
+        return self._rate(torch.cat([each, whole[:, None].expand(-1, each.shape[1], -1)], dim=-1))
 
     @torch.no_grad()
     def expected(self, cloud: Tensor, hand: Tensor) -> Tensor:

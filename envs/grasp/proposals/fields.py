@@ -54,9 +54,7 @@ def _to_triangles(points: Tensor, corners: Tensor, normals: Tensor) -> Tensor:
         along = points @ edge.T - (one * edge).sum(dim=-1)
         share = (along / edge.square().sum(dim=-1).clamp_min(1e-18)).clamp(0.0, 1.0)
         start = (
-            points.square().sum(dim=-1)[:, None]
-            - 2.0 * points @ one.T
-            + one.square().sum(dim=-1)
+            points.square().sum(dim=-1)[:, None] - 2.0 * points @ one.T + one.square().sum(dim=-1)
         )
         square = start - 2.0 * share * along + share.square() * edge.square().sum(dim=-1)
         least = torch.minimum(least, square)
@@ -78,14 +76,12 @@ class Fields:
         middle: of the grids, ``(V, 3)`` m.
         half: their half sizes, ``(V, 3)`` m.
         corners: of the objects' pieces, and surface points to fill up, ``(V, C, 3)`` m.
-        hulls: the pieces, for exact distances.
     """
 
     grid: Tensor
     middle: Tensor
     half: Tensor
     corners: Tensor
-    hulls: list[list[Hull]]
 
     def look(self, ids: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Distances and outward directions at points ``(n, p, 3)`` of objects ``ids (n,)``.
@@ -143,18 +139,17 @@ def make_fields(objects: ObjectSet, resolution: int = 40, corners: int = 64) -> 
         resolution: grid points along each axis; at 40 they are 3 to 6 mm apart.
         corners: points on each object that are kept out of the hand.
     """
-    grids, middles, halves, points, parts = [], [], [], [], []
+    grids, middles, halves, points = [], [], [], []
     bar = Progress("distances", len(objects), "object", shown=len(objects) >= 4)
     for index in range(len(objects)):
         pieces = hulls(compile_object(objects.pieces[index]))
         grid, middle, half = _grid(pieces, resolution)
         grids, middles, halves = [*grids, grid], [*middles, middle], [*halves, half]
         points.append(_corners(pieces, torch.as_tensor(objects.points[index]), corners))
-        parts.append(pieces)
         bar.update(1)
     bar.close()
     return Fields(
-        torch.stack(grids), torch.stack(middles), torch.stack(halves), torch.stack(points), parts
+        torch.stack(grids), torch.stack(middles), torch.stack(halves), torch.stack(points)
     )
 
 

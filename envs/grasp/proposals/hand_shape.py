@@ -109,8 +109,7 @@ class HandShape:
         return Frames(times(turn, self._turn), place + turned(turn, self._place))
 
     def distance(self, frames: Frames, points: Tensor) -> Tensor:
-        """Signed distances of points ``(n, p, 3)`` m to each geom, ``(n, p, G)``, negative inside.
-        """
+        """Signed distances of points ``(n, p, 3)`` m to geoms, ``(n, p, G)``."""
         n, geoms = frames.translation.shape[:2]
         columns = frames.rotation.permute(0, 2, 1, 3).reshape(n, 3, 3 * geoms)
         origin = turned(frames.rotation.transpose(-1, -2), frames.translation)
@@ -144,8 +143,7 @@ class HandShape:
         return torch.cat(parts, dim=1), self._probe_radius
 
     def self_penetration(self, frames: Frames) -> Tensor:
-        """Sum of the overlaps of balls inside links that are apart when the hand is open, ``(n,)`` m.
-        """
+        """Overlaps of balls in links that are apart when the hand is open, summed, ``(n,)`` m."""
         centre = frames.points(self._spheres)
         square = centre.square().sum(dim=-1)
         gap = square[:, :, None] + square[:, None] - 2.0 * torch.bmm(centre, centre.transpose(1, 2))

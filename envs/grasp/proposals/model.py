@@ -119,9 +119,7 @@ class ProposalModel(nn.Module):
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             if about["format"] != FORMAT:
                 raise KeyError(f"format {about['format']}, not {FORMAT}")
-            model = ProposalModel(
-                about["hand"], about["actuators"], ModelConfig(**about["config"])
-            )
+            model = ProposalModel(about["hand"], about["actuators"], ModelConfig(**about["config"]))
             model.load_state_dict(weights)
         except (
             OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from robo_ts.envs.grasp.objects.object_set import ObjectSet
 from robo_ts.envs.grasp.proposals.contacts import find_contacts
 from robo_ts.envs.grasp.proposals.fields import Fields
 from robo_ts.envs.grasp.proposals.grasps import Grasps
 from robo_ts.envs.grasp.proposals.hand_shape import HandShape
-from robo_ts.envs.grasp.proposals.rotations import angle_between
+from robo_ts.envs.grasp.proposals.rotations import angle_between, orthonormal
+from robo_ts.envs.grasp.proposals.trial import Verdict
 from robo_ts.errors import RoboTSError
 
 EDGES, FRICTION = 8, 1.0  # of the friction cones (UniDexGrasp's evaluation, as is the next line)
@@ -106,9 +110,8 @@ def diversity(shape: HandShape, grasps: Grasps) -> dict[str, float]:
         some = grasps.rows(grasps.ids == each)
         if len(some) < 2:
             continue
-        u, _, vh = torch.linalg.svd(some.rotation.mean(dim=0))
-        sign = torch.diag(torch.tensor([1.0, 1.0, float(torch.linalg.det(u @ vh))]))
-        angle = angle_between(some.rotation, (u @ sign @ vh).expand_as(some.rotation))
+        middle = orthonormal(some.rotation.mean(dim=0))
+        angle = angle_between(some.rotation, middle.expand_as(some.rotation))
         frames = shape.frames(some.rotation, some.translation, some.lengths)
         points = shape.points(frames, shape.skin)[0]
         rows.append(
@@ -123,3 +126,81 @@ def diversity(shape: HandShape, grasps: Grasps) -> dict[str, float]:
     if not rows:
         return dict.fromkeys(names, math.nan)
     return dict(zip(names, torch.tensor(rows).mean(dim=0).tolist(), strict=True))
+
+
+@dataclass
+class Measured:
+    """What grasps are worth, one row each.
+
+    Attributes:
+        verdict: of the trial.
+        table: depth of the hand in the table, ``(n,)`` m.
+        q1: ``(n,)``.
+    """
+
+    verdict: Verdict
+    table: Tensor
+    q1: Tensor
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As named arrays."""
+        return {**vars(self.verdict), "table": self.table, "q1": self.q1}
+
+    @staticmethod
+    def from_tensors(found: dict[str, Tensor]) -> Measured:
+        """The inverse of :meth:`tensors`."""
+        verdict = Verdict(**{f.name: found[f.name] for f in fields(Verdict)})
+        return Measured(verdict, found["table"], found["q1"])
+
+    @staticmethod
+    def together(parts: list[Measured]) -> Measured:
+        """Several, one after the other."""
+        arrays = [part.tensors() for part in parts]
+        return Measured.from_tensors(
+            {name: torch.cat([one[name] for one in arrays]) for name in arrays[0]}
+        )
+
+
+def measure(
+    shape: HandShape, distances: Fields, objects: ObjectSet, grasps: Grasps, verdict: Verdict
+) -> Measured:
+    """Q1 and depth in the table of grasps that were tried."""
+    lying = grasps.lying(objects)
+    table = table_depth(shape, grasps, lying.up, lying.height)
+    return Measured(
+        verdict, table, measure_q1(shape, distances, grasps, verdict.penetration, table)
+    )
+
+
+def summary(shape: HandShape, grasps: Grasps, measured: Measured) -> dict[str, Any]:
+    """The figures of many grasps: shares, Q1, depths in mm, and how much the grasps differ."""
+    verdict, valid = measured.verdict, measured.verdict.valid
+    deep = 1000.0 * verdict.penetration
+    found: dict[str, Any] = {
+        "grasps": len(grasps),
+        "valid": _share(valid),
+        "held_all_directions": _share(verdict.held.all(dim=1)),
+        "held_any_direction": _share(verdict.held.any(dim=1)),
+        "held_per_direction": _share(verdict.held),
+        "touching": _share(verdict.penetration > 0.0),
+        "q1": float(measured.q1.mean()),
+        "penetration_mm": {"mean": float(deep.mean()), **_quantiles(deep)},
+        "table_mm": {"mean": 1000.0 * float(measured.table.mean())},
+        "diversity": diversity(shape, grasps),
+    }
+    if bool(valid.any()):
+        found["of_valid"] = {
+            "q1": float(measured.q1[valid].mean()),
+            "penetration_mm": {"mean": float(deep[valid].mean()), **_quantiles(deep[valid])},
+            "table_mm": {"mean": 1000.0 * float(measured.table[valid].mean())},
+            "diversity": diversity(shape, grasps.rows(valid)),
+        }
+    return found
+
+
+def _share(which: Tensor) -> float:
+    return float(which.float().mean())
+
+
+def _quantiles(values: Tensor) -> dict[str, float]:
+    return {"median": float(values.median()), "p95": float(values.quantile(0.95))}

@@ -1,4 +1,4 @@
-"""Rotations as a group: steps along it, even grids over it, uniform draws. Matrices ``(..., 3, 3)``.
+"""Rotations as a group: steps along it, even grids over it, uniform draws; ``(..., 3, 3)``.
 
 Densities on SO(3) are given with respect to the volume ``pi^2``, as Murphy et al. (2021) do, so
 that the uniform density is ``1 / pi^2``.

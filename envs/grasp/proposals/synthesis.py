@@ -128,9 +128,7 @@ class Annealing:
         config, rng, n = self._config, self._rng, len(self.grasps)
         share = self._done / max(config.iterations - 1, 1)
         size = config.step * (config.last_step / config.step) ** share
-        temperature = (
-            config.temperature * (config.last_temperature / config.temperature) ** share
-        )
+        temperature = config.temperature * (config.last_temperature / config.temperature) ** share
         self._square.mul_(config.memory)
         self._square.add_((1.0 - config.memory) * self._slope.square().mean(dim=0))
         usual = (self._square / (1.0 - config.memory ** (self._done + 1))).sqrt()

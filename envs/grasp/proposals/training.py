@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -50,7 +51,10 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**31, (1,), generator=rng)))
         model = ProposalModel(kinematics.hand.name, len(kinematics.actuators), config)
-    model.pose.standardise(_values(objects, grasps))
+    # Turning hand and object together changes nothing here: the objects' frames will do.
+    model.pose.standardise(
+        ProposalModel.values(grasps.rotation, grasps.translation, grasps.lengths)
+    )
     optimizer = torch.optim.AdamW(model.parameters(), config.rate, weight_decay=1e-4)
     points = torch.as_tensor(objects.points, dtype=torch.float32)
     bar = Progress("train", config.iterations)
@@ -58,27 +62,45 @@ def train(
     for step in range(config.iterations):
         share = step / config.iterations
         optimizer.param_groups[0]["lr"] = 0.5 * config.rate * (1.0 + math.cos(math.pi * share))
-        some = grasps.rows(torch.randint(len(grasps), (config.batch,), generator=rng))
+        exact = grasps.rows(torch.randint(len(grasps), (config.batch,), generator=rng))
+        some = _disturbed(exact, config.blur, rng)
         turn, cloud = _turned_scene(objects, points, some, config.points, rng)
         height = some.lying(objects).height
         rotation = turn @ some.rotation
         translation = (turn @ some.translation[..., None])[..., 0]
         first, second = model.log_prob(cloud, height, rotation, translation, some.lengths)
-        touch = _contact_loss(model, shape, some, cloud @ turn, rng)
+        touch = _contact_loss(model, shape, exact, cloud @ turn, rng)
         loss = touch - first.mean() - second.mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
         optimizer.step()
-        shown = {"R": float(first.mean()), "tq": float(second.mean()), "touch": float(touch)}
-        bar.update(1, **({} if step % 20 else shown))
+        shown = {"R": first, "tq": second, "touch": touch}
+        bar.update(
+            1, **({} if step % 20 else {k: float(v.detach().mean()) for k, v in shown.items()})
+        )
     bar.close()
     return model.eval()
 
 
-def _values(objects: ObjectSet, grasps: Grasps) -> Tensor:
-    # Turning hand and object together changes nothing here: any frame will do.
-    return ProposalModel.values(grasps.rotation, grasps.translation, grasps.lengths)
+@torch.no_grad()
+def densities(model: ProposalModel, objects: ObjectSet, grasps: Grasps) -> dict[str, float]:
+    """Mean logarithms of p(R|X) and p(t,q|X,R) of grasps, and their number.
+
+    The uniform density of rotations has a logarithm of -2.29. Translations are in decimetres.
+    """
+    if not len(grasps):
+        return {"count": 0}
+    turn = rest_rotation(objects, grasps.ids, grasps.pose)
+    points = torch.as_tensor(objects.points, dtype=torch.float32)
+    first, second = model.log_prob(
+        points[grasps.ids] @ turn.transpose(1, 2),
+        grasps.lying(objects).height,
+        turn @ grasps.rotation,
+        (turn @ grasps.translation[..., None])[..., 0],
+        grasps.lengths,
+    )
+    return {"count": len(grasps), "rotation": float(first.mean()), "pose": float(second.mean())}
 
 
 def _turned_scene(
@@ -102,11 +124,15 @@ def _contact_loss(
     """
     frames = shape.frames(grasps.rotation, grasps.translation, grasps.lengths)
     wanted = contact_map(shape, frames, cloud)
-    size = torch.tensor([_DISTURBED[0]] * 3 + [_DISTURBED[1]] * 3)
-    size = torch.cat([size, torch.full((grasps.lengths.shape[1],), _DISTURBED[2])])
-    tried = moved(grasps, size * torch.randn(len(grasps), len(size), generator=rng))
+    tried = _disturbed(grasps, _DISTURBED, rng)
     hand, seen = hand_points(shape, tried), cloud @ tried.rotation
     return contact_loss(model.contact(seen, hand), wanted)
+
+
+def _disturbed(grasps: Grasps, size: Sequence[float], rng: torch.Generator) -> Grasps:
+    """Normal disturbances of translation, rotation and fingers, of these standard deviations."""
+    wide = [size[0]] * 3 + [size[1]] * 3 + [size[2]] * grasps.lengths.shape[1]
+    return moved(grasps, torch.tensor(wide) * torch.randn(len(grasps), len(wide), generator=rng))
 
 
 def hand_points(shape: HandShape, grasps: Grasps) -> Tensor:

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from robo_ts.envs.grasp.config import PhysicsConfig
-from robo_ts.envs.grasp.hands import Hand
 from robo_ts.envs.grasp.model import PREFIX, build_floating_model
 from robo_ts.envs.grasp.objects.object_set import ObjectSet
 from robo_ts.envs.grasp.proposals.config import TrialConfig
@@ -51,8 +50,7 @@ class Trial:
     """A model of a hand and all objects of a set, ready to try grasps.
 
     Args:
-        hand: the hand.
-        shape: its shape.
+        shape: the hand's.
         objects: the objects.
         fields: their distances.
         config: what a grasp has to withstand.
@@ -62,7 +60,6 @@ class Trial:
 
     def __init__(
         self,
-        hand: Hand,
         shape: HandShape,
         objects: ObjectSet,
         fields: Fields,
@@ -72,7 +69,9 @@ class Trial:
     ) -> None:
         self._shape, self._objects, self._fields = shape, objects, fields
         self._config, self._engine = config, engine or EngineConfig()
-        self._model = build_floating_model(hand, objects.pieces, physics or PhysicsConfig())
+        self._model = build_floating_model(
+            shape.kinematics.hand, objects.pieces, physics or PhysicsConfig()
+        )
         self._variants = Variants(self._model, "object", objects.table, self._engine.name)
         model = self._model
         self._at = int(model.joint("object").qposadr[0])
@@ -127,11 +126,9 @@ class Trial:
         force[:, self._body, :3] = _GRAVITY * mass[grasps.ids[which], None] * along[..., 0]
         sim.write("xfrc_applied", force)
         sim.step(round(config.seconds / sim.dt))
-        sim.forward()
         place = sim.read("qpos")[:, self._at : self._at + 3].cpu()
         moved = torch.linalg.vector_norm(place - qpos[:, self._at : self._at + 3], dim=-1)
-        touching = sim.read("sensordata")[:, 0].cpu() > 0
-        held = ((moved <= config.moved) & touching).reshape(n, six)
+        held = (moved <= config.moved).reshape(n, six)
         sim.close()
         return deep, held
 

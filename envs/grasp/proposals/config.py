@@ -50,6 +50,10 @@ class SynthesisConfig:
         near: where the palm begins, from the object's surface, m, least and greatest.
         jitter: greatest tilt of the palm at the beginning away from facing the surface, rad.
         spread: standard deviation of the fingers' open pose at the beginning, rad.
+        polish: steps afterwards, with the contacts as they are: Adam, which knows each grasp's own
+            slopes.
+        polish_step: its first step, m and rad; it falls to zero along half a cosine.
+        firmness: how many times as much penetrations and limits count while polishing.
         energy: what is minimised.
     """
 
@@ -63,6 +67,9 @@ class SynthesisConfig:
     near: list[float] = field(default_factory=lambda: [0.03, 0.10])
     jitter: float = 0.5
     spread: float = 0.15
+    polish: int = 150
+    polish_step: float = 0.002
+    firmness: float = 10.0
     energy: EnergyConfig = field(default_factory=EnergyConfig)
 
     def __post_init__(self) -> None:
@@ -70,9 +77,10 @@ class SynthesisConfig:
         check_positive(
             self,
             "synthesis",
-            ("step", "last_step", "temperature", "last_temperature", "memory"),
+            ("step", "last_step", "temperature", "last_temperature", "memory", "polish_step"),
         )
-        check_not_negative(self, "synthesis", ("switch", "jitter", "spread"))
+        names = ("switch", "jitter", "spread", "polish", "firmness")
+        check_not_negative(self, "synthesis", names)
 
 
 @dataclass

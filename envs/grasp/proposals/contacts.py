@@ -55,7 +55,12 @@ def find_contacts(
 
 
 def squeeze(
-    shape: HandShape, fields: Fields, grasps: Grasps, force: float, rows: int = 256
+    shape: HandShape,
+    fields: Fields,
+    grasps: Grasps,
+    force: float,
+    touch: float = TOUCH,
+    rows: int = 256,
 ) -> Tensor:
     """Targets of the actuators with which every finger that touches presses, ``(n, u)`` rad.
 
@@ -67,18 +72,19 @@ def squeeze(
         fields: the objects.
         grasps: the poses.
         force: of each finger along the inward normals of its contacts, N.
+        touch: links nearer than this count as touching, m.
         rows: at once.
     """
-    return torch.cat(
-        [_squeeze(shape, fields, grasps.rows(ids), force)
-         for ids in torch.arange(len(grasps)).split(rows)]
-    )  # fmt: skip
+    parts = torch.arange(len(grasps)).split(rows)
+    return torch.cat([_squeeze(shape, fields, grasps.rows(p), force, touch) for p in parts])
 
 
-def _squeeze(shape: HandShape, fields: Fields, grasps: Grasps, force: float) -> Tensor:
+def _squeeze(
+    shape: HandShape, fields: Fields, grasps: Grasps, force: float, touch: float
+) -> Tensor:
     lengths = grasps.lengths.clone().requires_grad_()
     frames = shape.frames(grasps.rotation, grasps.translation, lengths)
-    found = find_contacts(shape, frames, fields, grasps.ids)
+    found = find_contacts(shape, frames, fields, grasps.ids, touch)
     finger = shape.finger
     fingers = torch.nn.functional.one_hot(finger.clamp_min(0), int(finger.max()) + 1).float()
     fingers = fingers * (finger >= 0)[:, None]

@@ -45,6 +45,7 @@ class Kinematics:
         actuators: names.
         length_range: of the actuators, ``(u, 2)`` rad.
         joint_range: ``(j, 2)`` rad.
+        transmission: joint positions to actuator lengths, ``(u, j)``.
         stiffness: gains of the position actuators, ``(u,)`` N m/rad.
         palm: the site ``palm`` in the hand's model, ``(3,)`` m.
         grasp: the site ``grasp``, ``(3,)`` m.
@@ -73,7 +74,8 @@ class Kinematics:
         self.stiffness = _floats(model.actuator_gainprm[:, 0])
         self.palm = _floats(data.site("palm").xpos)
         self.grasp = _floats(data.site("grasp").xpos)
-        self._to_joints = torch.linalg.pinv(_floats(moment))  # (j, u)
+        self.transmission = _floats(moment)
+        self._to_joints = torch.linalg.pinv(self.transmission)
         self._links, self._last = _links(model)
         self._tables(model)
 

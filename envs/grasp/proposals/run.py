@@ -1,4 +1,4 @@
-"""The stages in order: synthesise, validate, train, measure. What is done is not done again."""
+"""The stages in order: synthesise, close, try, train, measure. What is done is not done again."""
 
 from __future__ import annotations
 
@@ -92,9 +92,11 @@ def _round(
     grasps, _, terms = load_grasps(made)
     if not tried.is_file():
         trial = Trial(shape, objects, fields, config.trial, engine=engine)
+        grasps = trial.close(grasps)
         measured = measure(shape, fields, objects, grasps, trial.run(grasps))
         save_grasps(tried, grasps, about, **measured.tensors())
-    return grasps, Measured.from_tensors(load_grasps(tried)[2]), terms
+    grasps, _, found = load_grasps(tried)
+    return grasps, Measured.from_tensors(found), terms
 
 
 def _model(

@@ -8,18 +8,21 @@ when it rises; steps and tolerance shrink.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from robo_ts.envs.grasp.objects.object_set import ObjectSet
-from robo_ts.envs.grasp.proposals.config import SynthesisConfig
+from robo_ts.envs.grasp.proposals.config import EnergyConfig, SynthesisConfig
 from robo_ts.envs.grasp.proposals.energy import Lying, energy_terms
 from robo_ts.envs.grasp.proposals.fields import Fields
 from robo_ts.envs.grasp.proposals.grasps import Grasps
 from robo_ts.envs.grasp.proposals.hand_shape import HandShape
 from robo_ts.envs.grasp.proposals.rotations import about_z, exponential, orthonormal, times
 from robo_ts.progress import Progress
+
+_FIRM = ("penetration", "table", "self_penetration", "limits")
 
 
 def draw_lying(objects: ObjectSet, each: int, rng: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -181,6 +184,47 @@ class Annealing:
         return energy.detach(), slope, {name: value.detach() for name, value in terms.items()}
 
 
+def polish(
+    shape: HandShape,
+    fields: Fields,
+    objects: ObjectSet,
+    grasps: Grasps,
+    contacts: Tensor,
+    config: SynthesisConfig,
+    label: str = "polish",
+) -> tuple[Grasps, dict[str, Tensor]]:
+    """Bring the chosen contacts ``(n, k)`` to the surface and all else out of it; annealing's steps
+    have one size for all grasps, and leave millimetres.
+
+    Returns:
+        The grasps, and the terms of their energy at its usual weights.
+    """
+    firm = {k: config.firmness * getattr(config.energy, k) for k in _FIRM}
+    lying, weights = grasps.lying(objects), replace(config.energy, **firm)
+    nudge = torch.zeros(len(grasps), 6 + grasps.lengths.shape[1], requires_grad=True)
+    optimizer = torch.optim.Adam([nudge], config.polish_step, betas=(0.8, 0.95))
+    bar = Progress(label, config.polish, shown=config.polish > 0)
+
+    def terms_of(here: Grasps, energy: EnergyConfig) -> dict[str, Tensor]:
+        frames = shape.frames(here.rotation, here.translation, here.lengths)
+        return energy_terms(shape, fields, lying, frames, here.lengths, contacts, energy)
+
+    for done in range(config.polish):
+        share = done / config.polish
+        optimizer.param_groups[0]["lr"] = (
+            0.5 * config.polish_step * (1.0 + math.cos(math.pi * share))
+        )
+        terms = terms_of(moved(grasps, nudge), weights)
+        optimizer.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        optimizer.step()
+        bar.update(1)
+    bar.close()
+    with torch.no_grad():
+        best = moved(grasps, nudge)
+        return best, terms_of(best, config.energy)
+
+
 def moved(grasps: Grasps, move: Tensor) -> Grasps:
     """Grasps after a small change ``(n, 6 + u)``: translation m, turn in the hand's frame rad,
     lengths."""
@@ -208,10 +252,11 @@ def synthesise(
         shape, fields, objects, begin(shape, objects, ids, pose, config, rng), config, rng
     )
     bar = Progress(label, config.iterations)
-    for done in range(config.iterations):
+    for step in range(config.iterations):
         run.step()
-        bar.update(1, **({} if done % 20 else {"energy": float(run.energy.median())}))
+        bar.update(1, **({} if step % 20 else {"energy": float(run.energy.median())}))
     bar.close()
+    done, terms = polish(shape, fields, objects, run.grasps, run.contacts, config)
     low, high = shape.kinematics.length_range.T
-    run.grasps.lengths = run.grasps.lengths.clamp(low, high)
-    return run.grasps, run.terms
+    done.lengths = done.lengths.clamp(low, high)
+    return done, terms

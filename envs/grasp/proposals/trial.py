@@ -7,7 +7,7 @@ The hand stands still; the object starts where the grasp wants it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import mujoco
 import numpy as np
@@ -15,19 +15,24 @@ import torch
 from torch import Tensor
 
 from robo_ts.envs.grasp.config import PhysicsConfig
+from robo_ts.envs.grasp.geometry import quat_to_matrix
 from robo_ts.envs.grasp.model import PREFIX, build_floating_model
 from robo_ts.envs.grasp.objects.object_set import ObjectSet
 from robo_ts.envs.grasp.proposals.config import TrialConfig
 from robo_ts.envs.grasp.proposals.contacts import squeeze
 from robo_ts.envs.grasp.proposals.fields import Fields
-from robo_ts.envs.grasp.proposals.grasps import Grasps
+from robo_ts.envs.grasp.proposals.grasps import Grasps, together
 from robo_ts.envs.grasp.proposals.hand_shape import HandShape
+from robo_ts.envs.grasp.proposals.rotations import turned
 from robo_ts.progress import Progress
-from robo_ts.sim import EngineConfig, make_sim
+from robo_ts.sim import BatchSim, EngineConfig, make_sim
 from robo_ts.sim.variants import Variants
 
 DIRECTIONS = torch.cat([torch.eye(3), -torch.eye(3)])  # of gravity, in the object's frame
 _GRAVITY = 9.81
+# Closing: kg/m3 of objects hard to push, m within which links close, how often for how many
+# seconds, and the force at first, N.
+_HEAVY, _IN_REACH, _ROUNDS, _ROUND, _FAST = 1e5, 0.08, 16, 0.05, 16.0
 
 
 @dataclass
@@ -95,27 +100,59 @@ class Trial:
         valid = kept.all(dim=1) & (penetration <= config.penetration)
         return Verdict(penetration, kept, valid)
 
-    def _worlds(self, grasps: Grasps, target: Tensor) -> tuple[Tensor, Tensor]:
-        config, n, six = self._config, len(grasps), len(DIRECTIONS)
+    def close(self, grasps: Grasps, label: str = "close") -> Grasps:
+        """Let fingers close on objects too heavy to be thrown; how all comes to rest is the grasp.
+
+        Optimised contacts end millimetres before or behind the surface; these end on it.
+        """
+        config, done = self._config, []
+        bar = Progress(label, len(grasps), "grasp")
+        for rows in torch.arange(len(grasps)).split(config.num_envs):
+            part = grasps.rows(rows)
+            sim = self._make(part, torch.arange(len(part)), _HEAVY)
+            for done_rounds in range(_ROUNDS):
+                # Fast at first, in the end as gently as they will be held.
+                force = config.force + (_FAST - config.force) * (1.0 - done_rounds / _ROUNDS)
+                target = squeeze(self._shape, self._fields, part, force, _IN_REACH)
+                sim.write("ctrl", target)
+                sim.step(round(_ROUND / sim.dt))
+                part = self._as_it_is(part, sim.read("qpos").cpu())
+                # Nothing slows a floating object down; pushed once, it would drift away.
+                sim.write("qvel", torch.zeros_like(sim.read("qvel")))
+            sim.close()
+            done.append(part)
+            bar.update(len(rows))
+        bar.close()
+        closed = together(done)
+        low, high = self._shape.kinematics.length_range.T
+        return replace(closed, lengths=closed.lengths.clamp(low, high))
+
+    def _make(self, grasps: Grasps, which: Tensor, density: float) -> BatchSim:
+        """A world for each of ``which (w,)``, rows of the grasps, as at first."""
         sim = make_sim(
             self._model,
-            n * six,
+            len(which),
             self._engine,
             fields=("sensordata",),
             expand=(*self._variants.fields, "geom_friction"),
         )
-        all_ids = torch.arange(n * six, device=sim.device)
-        which = torch.arange(n).repeat_interleave(six)
-        self._variants.assign(sim, all_ids, grasps.ids[which], config.density)
+        worlds = torch.arange(len(which), device=sim.device)
+        self._variants.assign(sim, worlds, grasps.ids[which], density)
         friction = torch.as_tensor(self._model.geom_friction, dtype=torch.float32)
-        friction = friction.repeat(n * six, 1, 1)
-        friction[..., 0] = config.friction
+        friction = friction.repeat(len(which), 1, 1)
+        friction[..., 0] = self._config.friction
         sim.write("geom_friction", friction)
-        qpos = self._start(grasps)[which]
-        sim.write("qpos", qpos)
+        sim.write("qpos", self._start(grasps)[which])
         sim.write("ctrl", grasps.lengths[which])
         sim.forward()
+        return sim
+
+    def _worlds(self, grasps: Grasps, target: Tensor) -> tuple[Tensor, Tensor]:
+        config, n, six = self._config, len(grasps), len(DIRECTIONS)
+        which = torch.arange(n).repeat_interleave(six)
+        sim = self._make(grasps, which, config.density)
         deep = -sim.read("sensordata")[::six, 1].cpu().clamp(max=0.0)
+        before = sim.read("qpos")[:, self._at : self._at + 3].cpu()
 
         sim.write("ctrl", target[which])
         sim.step(round(config.settle / sim.dt))
@@ -127,10 +164,20 @@ class Trial:
         sim.write("xfrc_applied", force)
         sim.step(round(config.seconds / sim.dt))
         place = sim.read("qpos")[:, self._at : self._at + 3].cpu()
-        moved = torch.linalg.vector_norm(place - qpos[:, self._at : self._at + 3], dim=-1)
-        held = (moved <= config.moved).reshape(n, six)
         sim.close()
-        return deep, held
+        moved = torch.linalg.vector_norm(place - before, dim=-1)
+        return deep, (moved <= config.moved).reshape(n, six)
+
+    def _as_it_is(self, grasps: Grasps, qpos: Tensor) -> Grasps:
+        """The grasps that worlds in these positions show; the inverse of :meth:`_start`."""
+        kinematics, at = self._shape.kinematics, self._at
+        rotation = quat_to_matrix(qpos[:, at + 3 : at + 7]).transpose(1, 2)
+        return replace(
+            grasps,
+            rotation=rotation,
+            translation=turned(rotation, kinematics.palm - qpos[:, at : at + 3]),
+            lengths=qpos[:, self._fingers] @ kinematics.transmission.T,
+        )
 
     def _start(self, grasps: Grasps) -> Tensor:
         """Positions ``(n, nq)`` with the object where it is as seen from the hand's model."""
@@ -138,7 +185,7 @@ class Trial:
         turn = grasps.rotation.transpose(1, 2)
         qpos = torch.as_tensor(self._model.qpos0, dtype=torch.float32).repeat(n, 1)
         qpos[:, self._fingers] = kinematics.joints(grasps.lengths)
-        place = kinematics.palm - (turn @ grasps.translation[..., None])[..., 0]
+        place = kinematics.palm - turned(turn, grasps.translation)
         qpos[:, self._at : self._at + 3] = place
         qpos[:, self._at + 3 : self._at + 7] = _quaternions(turn)
         return qpos

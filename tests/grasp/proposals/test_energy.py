@@ -18,7 +18,13 @@ from robo_ts.envs.grasp.proposals.energy import (
 from robo_ts.envs.grasp.proposals.fields import Fields
 from robo_ts.envs.grasp.proposals.grasps import Grasps
 from robo_ts.envs.grasp.proposals.hand_shape import HandShape
-from robo_ts.envs.grasp.proposals.synthesis import Annealing, begin, draw_lying, synthesise
+from robo_ts.envs.grasp.proposals.synthesis import (
+    Annealing,
+    begin,
+    draw_lying,
+    polish,
+    synthesise,
+)
 
 SHORT = SynthesisConfig(iterations=25)
 
@@ -108,9 +114,23 @@ def test_annealing_lowers_the_energy_and_depends_on_the_seed_alone(
 def test_synthesised_fingers_stay_within_their_ranges(
     shape: HandShape, cube: ObjectSet, fields: Fields, rng: torch.Generator
 ) -> None:
-    few = replace(SHORT, iterations=3, spread=2.0)
+    few = replace(SHORT, iterations=3, polish=0, spread=2.0)
     grasps, terms = synthesise(shape, fields, cube, 8, few, rng)
     low, high = shape.kinematics.length_range.T
     assert bool(((grasps.lengths >= low) & (grasps.lengths <= high)).all())
     assert set(terms) >= {"force_closure", "distance", "penetration"}
     assert len(terms["distance"]) == 8
+
+
+def test_polishing_takes_the_hand_out_and_keeps_its_contacts(
+    shape: HandShape, cube: ObjectSet, fields: Fields, open_hands: Grasps
+) -> None:
+    deep = open_hands.rows(slice(1, 2))
+    deep.translation[0, 0] = -0.02
+    frames = shape.frames(deep.rotation, deep.translation, deep.lengths)
+    points = shape.points(frames, shape.candidates)[0]
+    nearest = fields.distance(deep.ids, points)[0].abs().argsort()[:4][None]
+    _, terms = polish(shape, fields, cube, deep, nearest, replace(SHORT, polish=60))
+    before = penetration(shape, frames, fields, deep.ids)
+    assert float(terms["penetration"] / 100.0) < 0.1 * float(before)
+    assert float(terms["distance"] / 100.0) < 0.02

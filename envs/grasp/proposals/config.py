@@ -64,7 +64,7 @@ class SynthesisConfig:
     last_temperature: float = 0.001
     switch: float = 0.1
     memory: float = 0.98
-    near: list[float] = field(default_factory=lambda: [0.03, 0.10])
+    near: list[float] = field(default_factory=lambda: [0.005, 0.03])
     jitter: float = 0.5
     spread: float = 0.15
     polish: int = 150
@@ -95,6 +95,7 @@ class TrialConfig:
         density: of the objects, kg/m3.
         moved: how far the object may move, m.
         penetration: how deep the hand may be in the object at first, m.
+        table: how deep it may be in the table, on which the object is not tried, m.
         num_envs: worlds at once.
     """
 
@@ -105,6 +106,7 @@ class TrialConfig:
     density: float = 400.0
     moved: float = 0.03
     penetration: float = 0.001
+    table: float = 0.005
     num_envs: int = 768
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from robo_ts.envs.grasp.proposals.energy import Lying
 from robo_ts.envs.grasp.proposals.fields import Fields
 from robo_ts.envs.grasp.proposals.grasps import Grasps
 from robo_ts.envs.grasp.proposals.hand_shape import HandShape
@@ -95,3 +96,11 @@ def _squeeze(
     kinematics = shape.kinematics
     low, high = kinematics.length_range.T
     return (grasps.lengths + torque / kinematics.stiffness).clamp(low, high)
+
+
+def table_depth(shape: HandShape, grasps: Grasps, lying: Lying) -> Tensor:
+    """How deep the hand's lowest probe is in the table, ``(n,)`` m."""
+    frames = shape.frames(grasps.rotation, grasps.translation, grasps.lengths)
+    centres, radii = shape.probes(frames)
+    above = (centres @ lying.up[..., None])[..., 0] + lying.height[:, None]
+    return (radii - above).amax(dim=-1).clamp_min(0.0)

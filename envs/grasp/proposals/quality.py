@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from robo_ts.envs.grasp.objects.object_set import ObjectSet
 from robo_ts.envs.grasp.proposals.contacts import find_contacts
 from robo_ts.envs.grasp.proposals.fields import Fields
 from robo_ts.envs.grasp.proposals.grasps import Grasps
@@ -90,14 +89,6 @@ def measure_q1(
     return quality
 
 
-def table_depth(shape: HandShape, grasps: Grasps, up: Tensor, height: Tensor) -> Tensor:
-    """How deep the hand's lowest probe is in the table, ``(n,)`` m."""
-    frames = shape.frames(grasps.rotation, grasps.translation, grasps.lengths)
-    centres, radii = shape.probes(frames)
-    above = (centres @ up[..., None])[..., 0] + height[:, None]
-    return (radii - above).amax(dim=-1).clamp_min(0.0)
-
-
 def diversity(shape: HandShape, grasps: Grasps) -> dict[str, float]:
     """How much the grasps of an object differ, averaged over objects with two or more.
 
@@ -134,23 +125,21 @@ class Measured:
 
     Attributes:
         verdict: of the trial.
-        table: depth of the hand in the table, ``(n,)`` m.
         q1: ``(n,)``.
     """
 
     verdict: Verdict
-    table: Tensor
     q1: Tensor
 
     def tensors(self) -> dict[str, Tensor]:
         """As named arrays."""
-        return {**vars(self.verdict), "table": self.table, "q1": self.q1}
+        return {**vars(self.verdict), "q1": self.q1}
 
     @staticmethod
     def from_tensors(found: dict[str, Tensor]) -> Measured:
         """The inverse of :meth:`tensors`."""
         verdict = Verdict(**{f.name: found[f.name] for f in fields(Verdict)})
-        return Measured(verdict, found["table"], found["q1"])
+        return Measured(verdict, found["q1"])
 
     @staticmethod
     def together(parts: list[Measured]) -> Measured:
@@ -161,14 +150,10 @@ class Measured:
         )
 
 
-def measure(
-    shape: HandShape, distances: Fields, objects: ObjectSet, grasps: Grasps, verdict: Verdict
-) -> Measured:
-    """Q1 and depth in the table of grasps that were tried."""
-    lying = grasps.lying(objects)
-    table = table_depth(shape, grasps, lying.up, lying.height)
+def measure(shape: HandShape, distances: Fields, grasps: Grasps, verdict: Verdict) -> Measured:
+    """Q1 of grasps that were tried."""
     return Measured(
-        verdict, table, measure_q1(shape, distances, grasps, verdict.penetration, table)
+        verdict, measure_q1(shape, distances, grasps, verdict.penetration, verdict.table)
     )
 
 
@@ -185,14 +170,14 @@ def summary(shape: HandShape, grasps: Grasps, measured: Measured) -> dict[str, A
         "touching": _share(verdict.penetration > 0.0),
         "q1": float(measured.q1.mean()),
         "penetration_mm": {"mean": float(deep.mean()), **_quantiles(deep)},
-        "table_mm": {"mean": 1000.0 * float(measured.table.mean())},
+        "table_mm": {"mean": 1000.0 * float(verdict.table.mean())},
         "diversity": diversity(shape, grasps),
     }
     if bool(valid.any()):
         found["of_valid"] = {
             "q1": float(measured.q1[valid].mean()),
             "penetration_mm": {"mean": float(deep[valid].mean()), **_quantiles(deep[valid])},
-            "table_mm": {"mean": 1000.0 * float(measured.table[valid].mean())},
+            "table_mm": {"mean": 1000.0 * float(verdict.table[valid].mean())},
             "diversity": diversity(shape, grasps.rows(valid)),
         }
     return found

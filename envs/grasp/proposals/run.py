@@ -93,7 +93,7 @@ def _round(
     if not tried.is_file():
         trial = Trial(shape, objects, fields, config.trial, engine=engine)
         grasps = trial.close(grasps)
-        measured = measure(shape, fields, objects, grasps, trial.run(grasps))
+        measured = measure(shape, fields, grasps, trial.run(grasps))
         save_grasps(tried, grasps, about, **measured.tensors())
     grasps, _, found = load_grasps(tried)
     return grasps, Measured.from_tensors(found), terms
@@ -129,9 +129,7 @@ def _unseen(
         if not path.is_file():
             grasps = make()
             verdict = trial.run(grasps, f"try {name}")
-            write_json(
-                path, summary(shape, grasps, measure(shape, fields, unseen, grasps, verdict))
-            )
+            write_json(path, summary(shape, grasps, measure(shape, fields, grasps, verdict)))
         found[name] = read_json(path)
     return found
 

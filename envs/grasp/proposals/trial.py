@@ -19,7 +19,7 @@ from robo_ts.envs.grasp.geometry import quat_to_matrix
 from robo_ts.envs.grasp.model import PREFIX, build_floating_model
 from robo_ts.envs.grasp.objects.object_set import ObjectSet
 from robo_ts.envs.grasp.proposals.config import TrialConfig
-from robo_ts.envs.grasp.proposals.contacts import squeeze
+from robo_ts.envs.grasp.proposals.contacts import squeeze, table_depth
 from robo_ts.envs.grasp.proposals.fields import Fields
 from robo_ts.envs.grasp.proposals.grasps import Grasps, together
 from robo_ts.envs.grasp.proposals.hand_shape import HandShape
@@ -42,11 +42,13 @@ class Verdict:
     Attributes:
         penetration: of the hand in the object at first, as MuJoCo's collisions measure it, ``(n,)``
             m.
+        table: depth of the hand in the table, ``(n,)`` m.
         held: against gravity in each direction, ``(n, 6)``.
         valid: held against all, and not too deep, ``(n,)``.
     """
 
     penetration: Tensor
+    table: Tensor
     held: Tensor
     valid: Tensor
 
@@ -97,8 +99,9 @@ class Trial:
             bar.update(len(rows))
         bar.close()
         penetration, kept = torch.cat(deep), torch.cat(held)
-        valid = kept.all(dim=1) & (penetration <= config.penetration)
-        return Verdict(penetration, kept, valid)
+        table = table_depth(self._shape, grasps, grasps.lying(self._objects))
+        shallow = (penetration <= config.penetration) & (table <= config.table)
+        return Verdict(penetration, table, kept, kept.all(dim=1) & shallow)
 
     def close(self, grasps: Grasps, label: str = "close") -> Grasps:
         """Let fingers close on objects too heavy to be thrown; how all comes to rest is the grasp.

@@ -35,7 +35,7 @@ TINY = ProposalsConfig(
     samples=2,
     resolution=12,
     synthesis=SynthesisConfig(iterations=2, polish=2),
-    trial=TrialConfig(seconds=0.02, settle=0.01, moved=100.0, penetration=1.0),
+    trial=TrialConfig(seconds=0.02, settle=0.01, moved=100.0, penetration=1.0, table=1.0),
     model=ModelConfig(8, transforms=1, queries=8, grid=32, points=16, batch=4, iterations=2),
     refine=RefineConfig(iterations=2),
 )

@@ -76,3 +76,18 @@ def test_fingers_that_touch_are_told_to_press(
     after = find_contacts(shape, there, fields, near.ids)
     rows = found.touching[0] & (shape.finger >= 0)
     assert bool((after.distance[0, rows] < found.distance[0, rows]).any())
+
+
+def test_fingers_that_close_around_a_cube_hold_it_from_all_sides(
+    shape: HandShape, trial: Trial, open_hands: Grasps
+) -> None:
+    kinematics = shape.kinematics
+    around = open_hands.rows(slice(0, 1))
+    around.translation[0] = torch.tensor([-0.045, -0.02, -0.045])
+    opened = kinematics.hand.pose(kinematics.hand.open, kinematics.actuators)
+    around.lengths[0] = torch.as_tensor(opened, dtype=torch.float32)
+    before, closed = trial.run(around), trial.close(around)
+    after = trial.run(closed)
+    assert not bool(before.held.all()), "open fingers hold it: closing is not tested"
+    assert bool(after.held.all())
+    assert 0.0 < float(after.penetration) < 5e-4

@@ -36,7 +36,7 @@ def settings(words: list[str]) -> ProposalsConfig:
     except OmegaConfBaseException as error:
         raise RoboTSError(
             "settings of envs/grasp/proposals/config.py as key=value",
-            str(error).partition("\n")[0],
+            f"{error.full_key or ''}: {str(error).partition(chr(10))[0]}",
             "mend the word",
         ) from error
     assert isinstance(found, ProposalsConfig)

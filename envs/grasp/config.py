@@ -112,6 +112,20 @@ class RewardConfig:
 
 
 @dataclass
+class GoalGraspsConfig:
+    """Grasps to aim at, as in UniDexGrasp's goal-conditioned policy; none by default.
+
+    Attributes:
+        file: valid grasps that ``scripts/grasp_proposals.py`` made of the task's objects; empty for
+            a policy that finds its own.
+        weight: of the reward for being near the goal grasp.
+    """
+
+    file: str = ""
+    weight: float = 0.5
+
+
+@dataclass
 class PhysicsConfig:
     """How contacts are simulated: stiff, or policies learn to press fingers into objects.
 
@@ -159,6 +173,7 @@ class GraspConfig:
         reward: the reward's weights.
         physics: how contacts are simulated.
         eyes: what students see with.
+        goal_grasps: grasps to aim at.
     """
 
     hand: str = "allegro"
@@ -176,6 +191,7 @@ class GraspConfig:
     reward: RewardConfig = field(default_factory=RewardConfig)
     physics: PhysicsConfig = field(default_factory=PhysicsConfig)
     eyes: EyesConfig = field(default_factory=EyesConfig)
+    goal_grasps: GoalGraspsConfig = field(default_factory=GoalGraspsConfig)
 
     def __post_init__(self) -> None:
         check_one_of("task.action", self.action, ACTIONS)

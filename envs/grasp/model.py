@@ -20,7 +20,7 @@ WRIST_RANGE = np.array([[-0.6, 0.6]] * 2 + [[0.02, 0.7], [-20.0, 20.0], [-1.2, 1
 _SLIDE = {"kp": 600.0, "kv": 50.0, "force": 30.0, "armature": 0.3}  # N/m, N s/m, N, kg
 _HINGE = {"kp": 25.0, "kv": 1.2, "force": 4.0, "armature": 0.01}  # N m/rad, N m s/rad, N m, kg m2
 # At rest the palm faces down and the fingers point along the world's x.
-_PALM_DOWN = np.array([np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0])
+PALM_DOWN = np.array([np.sqrt(0.5), 0.0, np.sqrt(0.5), 0.0])
 
 PREFIX = "hand/"  # before every name of the hand's own model
 
@@ -77,6 +77,35 @@ def build_model(
     return spec.compile()
 
 
+def build_floating_model(
+    hand: Hand,
+    objects: Sequence[Sequence[np.ndarray]],
+    physics: PhysicsConfig,
+    slots: int = MAX_PIECES,
+) -> mujoco.MjModel:
+    """The same hand and object without wrist, table, gravity and cameras: the hand's model stands
+    still in the world's frame. One sensor, ``touch``: contacts between them, the deepest's distance
+    (negative; zero when nothing touches)."""
+    spec = mujoco.MjSpec()
+    spec.compiler.degree = False
+    _set_options(spec, physics)
+    spec.option.gravity = [0.0, 0.0, 0.0]
+    spec.attach(hand.spec(), frame=spec.worldbody.add_frame(), prefix=PREFIX)
+    _add_object(spec, objects, slots, physics)
+    data = mujoco.mjtConDataField
+    fields = (1 << int(data.mjCONDATA_FOUND)) | (1 << int(data.mjCONDATA_DIST))
+    spec.add_sensor(
+        name="touch",
+        type=mujoco.mjtSensor.mjSENS_CONTACT,
+        objtype=mujoco.mjtObj.mjOBJ_XBODY,
+        objname=f"{PREFIX}palm",
+        reftype=mujoco.mjtObj.mjOBJ_BODY,
+        refname="object",
+        intprm=[fields, 1, 1],  # what is reported, the deepest, one slot
+    )
+    return spec.compile()
+
+
 def _set_options(spec: mujoco.MjSpec, physics: PhysicsConfig) -> None:
     option = spec.option
     option.timestep = physics.timestep
@@ -122,8 +151,8 @@ def _add_hand(spec: mujoco.MjSpec, hand: Hand) -> None:
         )
     # The palm site becomes the wrist's origin: what turns, turns about the middle of the palm.
     offset = np.empty(3)
-    mujoco.mju_rotVecQuat(offset, np.array(own.site("palm").pos, float), _PALM_DOWN)
-    frame = wrist.add_frame(pos=-offset, quat=_PALM_DOWN)
+    mujoco.mju_rotVecQuat(offset, np.array(own.site("palm").pos, float), PALM_DOWN)
+    frame = wrist.add_frame(pos=-offset, quat=PALM_DOWN)
     for index, name in enumerate(WRIST):
         gains = _SLIDE if index < 3 else _HINGE
         servo = spec.add_actuator(name=name, target=name, trntype=mujoco.mjtTrn.mjTRN_JOINT)

@@ -18,9 +18,13 @@ _LARGEST_FORCE = 4.0  # counted so
 
 
 def observation_spec(
-    layout: Layout, num_actions: int, seen: Sequence[ObservationGroup] = ()
+    layout: Layout,
+    num_actions: int,
+    seen: Sequence[ObservationGroup] = (),
+    goal_grasp: Sequence[Term] = (),
 ) -> ObservationSpec:
-    """The groups of a task with this hand, and ``seen``, those of its eyes.
+    """The groups of a task with this hand, and ``seen``, those of its eyes; ``goal_grasp`` are
+    further privileged terms.
 
     ``heading``: z up, x along the fingers' heading.
     """
@@ -50,6 +54,7 @@ def observation_spec(
         Term("touching", fingers + 1, "1", "none"),
         Term("mass", 1, "kg", "none"),
         Term("friction", 1, "1", "none"),
+        *goal_grasp,
     )
     return ObservationSpec(
         [

@@ -11,7 +11,7 @@ from torch import Tensor
 from robo_ts.env.base import TaskEnv
 from robo_ts.envs.grasp.config import GraspConfig
 from robo_ts.envs.grasp.eyes import HAND_FIELDS, Eyes
-from robo_ts.envs.grasp.geometry import from_heading
+from robo_ts.envs.grasp.geometry import from_heading, quat_to_matrix
 from robo_ts.envs.grasp.hands import get_hand
 from robo_ts.envs.grasp.layout import find_layout
 from robo_ts.envs.grasp.library import choose_objects
@@ -24,6 +24,7 @@ from robo_ts.envs.grasp.observations import (
     wrist_place,
 )
 from robo_ts.envs.grasp.outcomes import FAILURES, Record
+from robo_ts.envs.grasp.proposals.goals import GoalGrasps
 from robo_ts.envs.grasp.rewards import reward_terms
 from robo_ts.envs.grasp.scene import Scene, Surfaces, look
 from robo_ts.envs.grasp.starts import Rest, draw_start
@@ -75,9 +76,11 @@ class Grasp(TaskEnv):
         self._directions = self._action_directions(sim.device)
         self.eyes = Eyes(sim, config.eyes)
         self.cameras = self.eyes.cameras
+        self.goal_grasps = self._load_goal_grasps(num_envs, sim.device)
+        aims = self.goal_grasps.terms if self.goal_grasps else ()
         super().__init__(
             sim,
-            observation_spec(layout, len(self._directions), self.eyes.groups),
+            observation_spec(layout, len(self._directions), self.eyes.groups, aims),
             num_actions=len(self._directions),
             max_episode_steps=config.episode_steps,
             substeps=config.substeps,
@@ -132,6 +135,12 @@ class Grasp(TaskEnv):
         rest = torch.cat([torch.zeros(len(fingers), 6), config.finger_speed * fingers], dim=1)
         return torch.cat([wrist, rest]).to(device)
 
+    def _load_goal_grasps(self, num_envs: int, device: torch.device) -> GoalGrasps | None:
+        config = self.config.goal_grasps
+        if not config.file:
+            return None
+        return GoalGrasps(config, self.hand.name, self.objects, self.layout, num_envs, device)
+
     @property
     def goal(self) -> Tensor:
         """Where each object is to be held, ``(num_envs, 3)`` m."""
@@ -184,6 +193,9 @@ class Grasp(TaskEnv):
         self._start_distance[env_ids] = start.distance
         self.record.begin(env_ids, config.goal_height)
         self.eyes.reset(env_ids, self.reset_rng)
+        if self.goal_grasps:
+            rotation = quat_to_matrix(start.quat)
+            self.goal_grasps.draw(env_ids, ids, rotation, self.reset_rng)
         self.scene.replace(env_ids, look(self.sim, self.layout, self._surfaces, ids, env_ids))
 
     def _write_state(self, env_ids: Tensor, position: Tensor, quat: Tensor, target: Tensor) -> None:
@@ -229,7 +241,7 @@ class Grasp(TaskEnv):
         config = self.config
         if terminated is None:
             terminated = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-        return reward_terms(
+        terms = reward_terms(
             self.scene,
             self.layout,
             self._goal,
@@ -241,6 +253,9 @@ class Grasp(TaskEnv):
             terminated,
             config.reward,
         )
+        if self.goal_grasps:
+            terms["goal_grasp"] = config.reward.scale * self.goal_grasps.reward(self.scene)
+        return terms
 
     def _reward(self, terminated: Tensor) -> Tensor:
         return torch.stack(list(self.reward_terms(terminated).values())).sum(dim=0)
@@ -251,14 +266,15 @@ class Grasp(TaskEnv):
 
         scene = self.scene.rows(env_ids)
         time = rows(self.episode_step) / self.max_episode_steps
+        known = privileged(scene, rows(self._goal), rows(self._mass), rows(self._friction))
+        if self.goal_grasps:
+            known = torch.cat([known, self.goal_grasps.observe(scene, env_ids)], dim=-1)
         return {
             "proprioception": proprioception(
                 scene, self.layout, rows(self.target), rows(self.action), time
             ),
             "wrist": wrist_place(scene),
-            "privileged": privileged(
-                scene, rows(self._goal), rows(self._mass), rows(self._friction)
-            ),
+            "privileged": known,
             **self.eyes.read(env_ids),
         }
 
@@ -303,12 +319,16 @@ class Grasp(TaskEnv):
         for part in ("scene", "record"):
             value = getattr(self, part)
             state |= {f"{part}.{f.name}": getattr(value, f.name) for f in fields(value)}
+        if self.goal_grasps:
+            state["goal_grasps.chosen"] = self.goal_grasps.chosen
         return state | (self.cameras.state_dict() if self.cameras is not None else {})
 
     def _load_task_state(self, state: dict[str, Tensor]) -> None:
         super()._load_task_state(state)
         for part, kind in (("scene", Scene), ("record", Record)):
             setattr(self, part, kind(**{f.name: state[f"{part}.{f.name}"] for f in fields(kind)}))
+        if self.goal_grasps:
+            self.goal_grasps.chosen = state["goal_grasps.chosen"]
         if self.cameras is not None:
             self.cameras.load_state_dict(state)
 

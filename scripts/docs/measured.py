@@ -176,6 +176,23 @@ def _gates(data: Mapping[str, Any]) -> str:
     return table(head, rows)
 
 
+def _proposals(data: Mapping[str, Any]) -> str:
+    rows = []
+    for name, one in {"synthesised": data["synthesised"], **data["unseen"]}.items():
+        shares = [f"{100 * one[key]:.1f}%" for key in ("held_per_direction", "valid")]
+        deep, low = one["penetration_mm"], one["table_mm"]
+        depths = [f"{deep['median']:.2f}", f"{deep['p95']:.2f}", f"{low['mean']:.1f}"]
+        kind = name.replace("_", ", ")
+        rows.append((kind, one["grasps"], *shares, f"{one['q1']:.4f}", *depths))
+    head = ("grasps", "", "held, mean of six directions", "valid", "Q1")
+    head += ("depth, median mm", "p95", "in the table, mean mm")
+    config, density = data["config"], data["log_density"]
+    note = f"Hand {config['hand']}, {len(data['objects'])} objects to synthesise for, "
+    note += f"{len(data['unseen_objects'])} unseen ones to propose for. "
+    note += f"The model learnt from {density['trained_on']['count']} grasps."
+    return f"{note}\n\n{table(head, rows)}"
+
+
 def _run(data: Mapping[str, Any]) -> str:
     rows = []
     for who in ("teacher", "student", "onnx"):
@@ -280,6 +297,7 @@ _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, 
     (lambda d: "cells" in d and "memory" in d, _updates),
     (lambda d: "results" in d and "targets" in d, _gates),
     (lambda d: all(who in d for who in ("teacher", "student", "onnx")), _run),
+    (lambda d: "synthesised" in d and "unseen" in d, _proposals),
     (lambda d: "trials" in d and "runs" in d, _recipe),
     (lambda d: "trials" in d and "policies" in d, _trials),
 ]

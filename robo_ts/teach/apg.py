@@ -69,6 +69,7 @@ class AnalyticPolicyGradient(WindowLearner):
 
     def __init__(self, env: DifferentiableEnv, policy: Policy, config: APGConfig) -> None:
         super().__init__(env, policy, config)
+        self._max_world_grad = config.max_world_grad
         self._step = compiled(self._observe_act_advance, env.device)
 
     def _fly(self, steps: int, looking: bool) -> Flown:
@@ -78,7 +79,7 @@ class AnalyticPolicyGradient(WindowLearner):
         if self._policy.config.learn_initial_state:
             begun = self._policy.begun(transposed(hidden), self.starts)
             hidden = tuple(part.contiguous() for part in transposed(begun))
-        limit = self.config.max_world_grad / (steps * env.num_envs)
+        limit = self._max_world_grad / (steps * env.num_envs)
         for _ in range(steps):
             if looking:
                 seen.append(self._look(worlds))

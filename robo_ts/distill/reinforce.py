@@ -282,12 +282,15 @@ class Reinforcer:
 
     def _losses(self, batch: Batch, behind: Tensor) -> dict[str, Tensor]:
         config = self.config
+        critic = self._value_loss(batch)
+        if self.iteration < config.critic_warmup_iterations:
+            # Nor the auxiliary terms: the features the actor relies on would drift away from it.
+            return {"total": config.value_loss * critic, "value_loss": critic}
         own, _ = self.student.run(batch.obs, batch.hidden, batch.starts)
         assert own.std is not None
         ratio = (log_prob(own, batch.action) - batch.log_prob).exp()
         clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
         surrogate = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
-        critic = self._value_loss(batch)
         entropy = own.std.log().sum(dim=-1).mean()
         weight = batch.valid.float()
         if config.mask == "advantage":
@@ -298,9 +301,8 @@ class Reinforcer:
         if self.teacher is not None:
             gap = gaussian_kl(own.action, own.std, batch.label, batch.label_std).sum(dim=-1)
             kl = masked_mean(gap, weight)
-        acting = 0.0 if self.iteration < config.critic_warmup_iterations else 1.0
         actor = config.ppo.at(self.iteration) * surrogate - config.entropy * entropy
-        total = acting * (actor + self.kl_weight() * kl) + config.value_loss * critic
+        total = actor + self.kl_weight() * kl + config.value_loss * critic
         extra = {}
         if self.heads.names:
             extra["auxiliary"] = self.heads.auxiliary_loss(own.latent, batch.aux).mean()

@@ -165,8 +165,9 @@ def test_an_episodes_success_covers_all_its_steps_and_no_other_episodes() -> Non
 # -- the critic's warm-up --------------------------------------------------------------------------
 
 
-def test_the_critics_warm_up_leaves_the_actor_as_it_is() -> None:
-    learner = make(critic_warmup_iterations=2, entropy=0.1)
+@pytest.mark.parametrize("auxiliary", [[], ["target"]])
+def test_the_critics_warm_up_leaves_the_actor_as_it_is(auxiliary: list[str]) -> None:
+    learner = make(critic_warmup_iterations=2, entropy=0.1, auxiliary=auxiliary)
     before, critic = weights(learner.student), weights(learner.critic)
     fresh = learner.student.normalizer
     assert isinstance(fresh, Normalizer)

@@ -1,7 +1,8 @@
 """Keep a finished run's policies: ``python scripts/keep_artifact.py RUN_DIR artifacts/NAME``.
 
 Copies the bundles of teacher and student, the exported files, the measured numbers and the
-manifest, in place of what was there.
+manifest, in place of what was there; of a run that was only to teach, the teacher's bundle and what
+its gate measured.
 """
 
 import shutil
@@ -17,6 +18,11 @@ _KEPT = {
     "manifest.json": "manifest.json",
     "summary.json": "summary.json",
 }
+_TAUGHT = {
+    "teacher/bundle": "teacher",
+    "teacher/done.json": "teacher.json",
+    "manifest.json": "manifest.json",
+}
 
 
 def main(run_dir: str, out: str) -> None:
@@ -26,15 +32,19 @@ def main(run_dir: str, out: str) -> None:
         RoboTSError: when the run is not finished.
     """
     run, kept = Path(run_dir), Path(out)
-    missing = [name for name in _KEPT if not (run / name).exists()]
+    wanted = _KEPT if (run / "student").exists() else _TAUGHT
+    missing = [name for name in wanted if not (run / name).exists()]
     if missing:
         raise RoboTSError(
             f"a finished run in {run}", f"no {', '.join(missing)}", "give the command again"
         )
-    if kept.exists():
-        shutil.rmtree(kept)
-    kept.mkdir(parents=True)
-    for name, place in _KEPT.items():
+    kept.mkdir(parents=True, exist_ok=True)
+    # What other runs left beside it stays: policies of other stages may lie in the same folder.
+    for place in {*_KEPT.values(), *_TAUGHT.values()}:
+        if (kept / place).is_dir():
+            shutil.rmtree(kept / place)
+        (kept / place).unlink(missing_ok=True)
+    for name, place in wanted.items():
         if (run / name).is_dir():
             shutil.copytree(run / name, kept / place, ignore=shutil.ignore_patterns("done.json"))
         else:

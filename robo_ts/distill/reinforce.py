@@ -97,9 +97,9 @@ class Reinforcer:
         self.generator = torch.Generator().manual_seed(derive(seed, "minibatches", rank()))
         self.device_generator = torch.Generator(device=self.device)
         self.device_generator.manual_seed(derive(seed, "actions", rank()))
-        parts = (student, self.critic, self.heads)
-        self.parameters = [parameter for part in parts for parameter in part.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=config.learning_rate)
+        learnt = [*student.parameters(), *self.heads.parameters()]
+        self.parameters = [learnt, list(self.critic.parameters())]
+        self.optimizer = torch.optim.Adam([{"params": part} for part in self.parameters])
         self.hidden = student.initial_state(env.num_envs)
         self.critic_hidden = self.critic.initial_state(env.num_envs)
         self.starts = torch.ones(env.num_envs, dtype=torch.bool, device=self.device)
@@ -222,10 +222,7 @@ class Reinforcer:
 
     def _update(self, batch: Batch) -> dict[str, float]:
         config = self.config
-        share = min(self.iteration / config.iterations, 1.0)
-        rate = config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        rate = self._set_rates()
         spread = batch.advantage.std() + 1e-8
         scaled = (batch.advantage - batch.advantage.mean()) / spread
         behind = batch.advantage < 0
@@ -236,11 +233,7 @@ class Reinforcer:
             order = torch.randperm(self.env.num_envs, generator=self.generator).to(self.device)
             for ids in order.chunk(config.minibatches):
                 losses = self._losses(batch.worlds(ids), behind[:, ids])
-                self.optimizer.zero_grad(set_to_none=True)
-                losses["total"].backward()
-                average_gradients(self.parameters)
-                torch.nn.utils.clip_grad_norm_(self.parameters, config.max_grad_norm)
-                self.optimizer.step()
+                self._descend(losses["total"])
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0.0) + value.detach()
                 count += 1
@@ -252,17 +245,52 @@ class Reinforcer:
                 "lower reinforce.learning_rate or scale the reward down",
             )
         means.pop("total")
+        self._fit_critic(batch)
         return means | {"kl_weight": self.kl_weight(), "learning_rate": rate}
+
+    def _set_rates(self) -> float:
+        """Learning rates of this round; the student's."""
+        config = self.config
+        share = min(self.iteration / config.iterations, 1.0)
+        rate = config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
+        ratio = (config.critic_learning_rate or config.learning_rate) / config.learning_rate
+        student, critic = self.optimizer.param_groups
+        student["lr"], critic["lr"] = rate, rate * ratio
+        return rate
+
+    def _descend(self, loss: Tensor) -> None:
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        average_gradients([parameter for part in self.parameters for parameter in part])
+        # Each by itself: errors of the value, whose scale is the reward's, would shrink the steps
+        # of the student.
+        for part in self.parameters:
+            torch.nn.utils.clip_grad_norm_(part, self.config.max_grad_norm)
+        self.optimizer.step()
+
+    def _fit_critic(self, batch: Batch) -> None:
+        """More passes over the round for the critic alone."""
+        config = self.config
+        for _ in range(config.critic_epochs):
+            order = torch.randperm(self.env.num_envs, generator=self.generator).to(self.device)
+            for ids in order.chunk(config.minibatches):
+                self._descend(config.value_loss * self._value_loss(batch.worlds(ids)))
+
+    def _value_loss(self, batch: Batch) -> Tensor:
+        value, _ = self.critic.sequence(batch.obs, batch.critic_hidden, batch.starts)
+        return (value[..., 0] - batch.returns).square().mean()
 
     def _losses(self, batch: Batch, behind: Tensor) -> dict[str, Tensor]:
         config = self.config
+        critic = self._value_loss(batch)
+        if self.iteration < config.critic_warmup_iterations:
+            # Nor the auxiliary terms: the features the actor relies on would drift away from it.
+            return {"total": config.value_loss * critic, "value_loss": critic}
         own, _ = self.student.run(batch.obs, batch.hidden, batch.starts)
-        value, _ = self.critic.sequence(batch.obs, batch.critic_hidden, batch.starts)
         assert own.std is not None
         ratio = (log_prob(own, batch.action) - batch.log_prob).exp()
         clipped = ratio.clamp(1.0 - config.clip, 1.0 + config.clip)
         surrogate = -torch.minimum(ratio * batch.advantage, clipped * batch.advantage).mean()
-        critic = (value[..., 0] - batch.returns).square().mean()
         entropy = own.std.log().sum(dim=-1).mean()
         weight = batch.valid.float()
         if config.mask == "advantage":
@@ -273,9 +301,8 @@ class Reinforcer:
         if self.teacher is not None:
             gap = gaussian_kl(own.action, own.std, batch.label, batch.label_std).sum(dim=-1)
             kl = masked_mean(gap, weight)
-        acting = 0.0 if self.iteration < config.critic_warmup_iterations else 1.0
         actor = config.ppo.at(self.iteration) * surrogate - config.entropy * entropy
-        total = acting * (actor + self.kl_weight() * kl) + config.value_loss * critic
+        total = actor + self.kl_weight() * kl + config.value_loss * critic
         extra = {}
         if self.heads.names:
             extra["auxiliary"] = self.heads.auxiliary_loss(own.latent, batch.aux).mean()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_at_least_one, check_finite, check_one_of, check_positive
+from robo_ts.checks import (
+    check_at_least_one,
+    check_finite,
+    check_not_negative,
+    check_one_of,
+    check_positive,
+)
 from robo_ts.distill.schedule import Schedule
 from robo_ts.errors import RoboTSError
 
@@ -48,6 +54,11 @@ class ReinforceConfig:
             what is scheduled, while it is below.
         kl_rate: how fast it adapts, per round and unit of what is measured.
         critic_warmup_iterations: first rounds in which only the critic learns.
+        critic_learning_rate: of the critic, while ``learning_rate`` is the student's; falls with
+            it. 0: the same.
+        critic_epochs: further passes per round in which only the critic learns. Beside a student
+            that reads images they cost next to nothing, and what the student learns from the
+            critic is better.
         normalizer_iterations: rounds during which input statistics are gathered.
     """
 
@@ -78,6 +89,8 @@ class ReinforceConfig:
     kl_target: float = 0.9
     kl_rate: float = 0.5
     critic_warmup_iterations: int = 0
+    critic_learning_rate: float = 0.0
+    critic_epochs: int = 0
     normalizer_iterations: int = 10
 
     def __post_init__(self) -> None:
@@ -86,6 +99,7 @@ class ReinforceConfig:
         check_one_of("reinforce.kl_adapt", self.kl_adapt, ADAPTS)
         if not self.kl_rate > 0.0:
             raise RoboTSError("reinforce.kl_rate > 0", str(self.kl_rate), "raise it")
+        check_not_negative(self, "reinforce", ("critic_learning_rate", "critic_epochs"))
         check_at_least_one(
             self,
             "reinforce",

@@ -101,7 +101,7 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
         learner = SelfPlay(env, run.obs_groups, config, run.config.self_play, seed)
     else:
         learner = PPOTeacher(env, run.obs_groups, config, seed)
-    spent = learn(run, folder, "teacher", learner, config.iterations, ("success", "reward"))
+    spent = learn(run, folder, "teacher", learner, config.iterations, _TAUGHT)
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
     if learner.curriculum is not None:
         write_json(folder.stage("teacher") / "variants.json", learner.curriculum.report())
@@ -246,6 +246,7 @@ def _given_student(run: Run, path: Path) -> Policy:
     return student.train()
 
 
+_TAUGHT = ("success", "points", "reward")
 _SHOWN = ("loss", "success", "evaluated_success")
 _DESCENT = ("cost", "grad_norm")
 _TUNED = ("success", "reward", "kl")

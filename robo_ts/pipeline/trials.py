@@ -17,6 +17,7 @@ from robo_ts.evaluate.trials import choose_trials, run_trials
 from robo_ts.export import load
 from robo_ts.lineage import commit, hardware, versions
 from robo_ts.pipeline.stages import load_for
+from robo_ts.policies.player import mute_constant_inputs
 from robo_ts.progress import Progress, set_threads
 from robo_ts.sim import EngineConfig
 
@@ -105,7 +106,8 @@ def _actor(path: Path, task: str, engine: EngineConfig) -> Actor:
             return OnnxActor(runtime, env.device)
         if (path / "student" / "bundle").is_dir():
             path = path / "student" / "bundle"
-        return PolicyActor(load_for(env, task, path).policy)
+        # Trials change what was constant in training: a teacher that learnt alone meets opponents.
+        return PolicyActor(mute_constant_inputs(load_for(env, task, path).policy))
     finally:
         env.close()
 

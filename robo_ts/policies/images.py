@@ -9,6 +9,10 @@ from torch import Tensor, nn
 
 from robo_ts.errors import RoboTSError
 
+# What a convolution gives of so many small pictures stays in a processor's cache: twice as fast as
+# thousands at once.
+_AT_ONCE = 256
+
 
 class ImageEncoder(nn.Module):
     """Convolutions with stride 2, then one dense layer.
@@ -42,10 +46,14 @@ class ImageEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """``(..., channels, height, width)`` of any stored kind to ``(..., features)``."""
-        leading = images.shape[:-3]
-        x = scaled(images.reshape(-1, *images.shape[-3:]), self.dense.weight.dtype)
-        x = self.convolutions(x).flatten(1)
-        return torch.relu(self.dense(x)).reshape(*leading, -1)
+        leading, x = images.shape[:-3], images.reshape(-1, *images.shape[-3:])
+        if torch.compiler.is_compiling() or x.device.type != "cpu" or len(x) <= _AT_ONCE:
+            return self._features(x).reshape(*leading, -1)
+        return torch.cat([self._features(part) for part in x.split(_AT_ONCE)]).reshape(*leading, -1)
+
+    def _features(self, images: Tensor) -> Tensor:
+        x = self.convolutions(scaled(images, self.dense.weight.dtype)).flatten(1)
+        return torch.relu(self.dense(x))
 
 
 def scaled(images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

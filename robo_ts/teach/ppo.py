@@ -54,7 +54,10 @@ class PPOTeacher:
             )
         if config.start_from:
             start_from(self.algorithm.get_policy(), self._earlier())
-        self._successes: deque[tuple[float, int]] = deque(maxlen=50)
+        # Sums and counts of episodes that ended. Where there are opponents, ties count half.
+        self._ended: dict[str, deque[tuple[float, int]]] = {
+            name: deque(maxlen=50) for name in ("success", "points")
+        }
         self.proxy = self._proxy(obs_groups, seed) if config.informed.weight else None
 
     @property
@@ -81,10 +84,12 @@ class PPOTeacher:
                 penalty += lost.mean()
                 algorithm.process_env_step(self.obs, rewards, dones, extras)
                 if "episode" in extras:
-                    success = extras["episode"]["success"]
-                    self._successes.append((float(success.sum()), success.numel()))
+                    ended = extras["episode"]
+                    for name, kept in self._ended.items():
+                        if name in ended:
+                            kept.append((float(ended[name].sum()), ended[name].numel()))
                     if self.curriculum is not None:
-                        self.curriculum.add(extras["episode"]["variant"], success)
+                        self.curriculum.add(ended["variant"], ended["success"])
             algorithm.compute_returns(self.obs)
         losses = self._update()
         self.iteration += 1
@@ -94,7 +99,6 @@ class PPOTeacher:
                 f"{losses} in round {self.iteration}",
                 "lower teacher.learning_rate or task.reward.scale",
             )
-        episodes = sum(n for _, n in self._successes)
         informed = {}
         if self.proxy is not None:
             informed = {
@@ -102,12 +106,14 @@ class PPOTeacher:
                 "imitation_error": self.proxy.update(),
             }
         learnt = self.curriculum.update() if self.curriculum is not None else {}
+        points = self._ended["points"]
         return (
             informed
             | learnt
+            | ({"points": _mean(points)} if points else {})
             | {
                 "reward": float(reward) / self.config.steps_per_iteration,
-                "success": sum(s for s, _ in self._successes) / episodes if episodes else 0.0,
+                "success": _mean(self._ended["success"]),
                 "value_loss": losses["value"],
                 "surrogate_loss": losses["surrogate"],
                 "action_std": float(algorithm.get_policy().output_std.detach().mean()),
@@ -134,7 +140,8 @@ class PPOTeacher:
             "algorithm": self.algorithm.save(),
             "env": self.env.state_dict(),
             "obs": {name: self.obs[name] for name in self.obs.keys()},  # noqa: SIM118
-            "successes": list(self._successes),
+            "successes": list(self._ended["success"]),
+            "points": list(self._ended["points"]),
             "proxy": self.proxy.state_dict() if self.proxy is not None else None,
             "curriculum": self.curriculum.state_dict() if self.curriculum is not None else None,
             "torch_rng": torch.get_rng_state(),
@@ -150,8 +157,9 @@ class PPOTeacher:
         self.env.load_state_dict(state["env"])
         for name, value in state["obs"].items():
             self.obs[name] = value.to(self.env.device)
-        self._successes.clear()
-        self._successes.extend((float(s), int(n)) for s, n in state["successes"])
+        for name, key in (("success", "successes"), ("points", "points")):
+            self._ended[name].clear()
+            self._ended[name].extend((float(s), int(n)) for s, n in state[key])
         if self.proxy is not None:
             self.proxy.load_state_dict(copy.deepcopy(state["proxy"]))
         if self.curriculum is not None:
@@ -263,6 +271,11 @@ class PPOTeacher:
                 "symmetry_cfg": None,
             },
         }
+
+
+def _mean(ended: deque[tuple[float, int]]) -> float:
+    episodes = sum(n for _, n in ended)
+    return sum(s for s, _ in ended) / episodes if episodes else 0.0
 
 
 def _is_finite(value: float) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from robo_ts.env.viewing import ViewSpec
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate.actors import Actor, OnnxActor, PolicyActor
 from robo_ts.policies import Policy, PolicyBundle
+from robo_ts.policies.player import mute_constant_inputs
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ def policy_player(name: str, policy: Policy, task: str, version: str, text: str 
 
     def make(env: TaskEnv) -> Actor:
         PolicyBundle(policy, task).check_fits(env.name, env.spec, env.num_actions)
-        return PolicyActor(policy.to(env.device))
+        # Shown in any condition, with opponents also where it learnt to play alone.
+        return PolicyActor(mute_constant_inputs(copy.deepcopy(policy)).to(env.device))
 
     memory = "no memory"
     if policy.memory is not None:

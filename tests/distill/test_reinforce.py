@@ -165,8 +165,9 @@ def test_an_episodes_success_covers_all_its_steps_and_no_other_episodes() -> Non
 # -- the critic's warm-up --------------------------------------------------------------------------
 
 
-def test_the_critics_warm_up_leaves_the_actor_as_it_is() -> None:
-    learner = make(critic_warmup_iterations=2, entropy=0.1)
+@pytest.mark.parametrize("auxiliary", [[], ["target"]])
+def test_the_critics_warm_up_leaves_the_actor_as_it_is(auxiliary: list[str]) -> None:
+    learner = make(critic_warmup_iterations=2, entropy=0.1, auxiliary=auxiliary)
     before, critic = weights(learner.student), weights(learner.critic)
     fresh = learner.student.normalizer
     assert isinstance(fresh, Normalizer)
@@ -196,6 +197,46 @@ def test_a_distilled_student_keeps_the_statistics_it_was_trained_with() -> None:
     new.learn_one()
     assert isinstance(new.student.normalizer, Normalizer)
     assert float(new.student.normalizer.count) == 20 * N
+
+
+def test_the_critics_further_passes_teach_the_critic_alone() -> None:
+    plain, more = make(), make(critic_epochs=3)
+    start = weights(more.critic)
+    measured = [learner.learn_one() for learner in (plain, more)]
+    # What the student and the heads learnt is the same; the critic went on.
+    assert same(weights(plain.student), more.student.state_dict())
+    assert measured[0]["value_loss"] == measured[1]["value_loss"]
+    moved = [
+        torch.stack([(now[name] - start[name]).norm() for name in start if "weight" in name]).sum()
+        for now in (plain.critic.state_dict(), more.critic.state_dict())
+    ]
+    assert moved[1] > 1.5 * moved[0]
+
+
+def test_the_critic_has_a_learning_rate_of_its_own() -> None:
+    learner = make(
+        iterations=2, learning_rate=1e-3, final_learning_rate=5e-4, critic_learning_rate=4e-3
+    )
+    found = []
+    for _ in range(3):
+        learner.learn_one()
+        found.append([group["lr"] for group in learner.optimizer.param_groups])
+    assert found == [pytest.approx(rates) for rates in ([1e-3, 4e-3], [75e-5, 3e-3], [5e-4, 2e-3])]
+
+
+def test_wrong_values_do_not_shrink_the_students_steps() -> None:
+    # A reward of another scale: the advantages are scaled, so the student's gradient is not.
+    found = []
+    for scale in (1.0, 1000.0):
+        learner = make(max_grad_norm=0.01, value_loss=scale)
+        learner._advantages(batch := learner._gather()[0])
+        batch.advantage = (batch.advantage - batch.advantage.mean()) / batch.advantage.std()
+        learner._descend(learner._losses(batch, batch.advantage < 0)["total"])
+        found.append(
+            torch.cat([p.grad.flatten() for p in learner.parameters[0] if p.grad is not None])
+        )
+    assert found[0].norm() > 1e-3
+    assert torch.allclose(found[0], found[1])
 
 
 # -- the weight of the KL --------------------------------------------------------------------------

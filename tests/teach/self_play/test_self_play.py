@@ -126,6 +126,14 @@ def test_a_resumed_run_is_the_same_run(make_learner: Callable[..., SelfPlay]) ->
     assert one.pool.iterations == two.pool.iterations
 
 
+def test_a_game_nobody_wins_is_half_a_point(make_learner: Callable[..., SelfPlay]) -> None:
+    learner = make_learner()
+    # Episodes of ten steps, in which nobody can score.
+    numbers = [learner.learn_one() for _ in range(4)][-1]
+    assert numbers["success"] == 0.0
+    assert numbers["points"] == 0.5
+
+
 def test_a_task_without_seats_is_refused(engine: EngineConfig) -> None:
     env = make_env("reacher", 4, engine=engine)
     with pytest.raises(RoboTSError, match="seat"):

@@ -1,7 +1,7 @@
 """Gather how OP3 lies after a fall: ``python scripts/op3_lying.py [POSES]``.
 
 Robots are dropped on their front and on their back, somewhat turned, with joints that hold a pose
-near standing; where they lie still after two seconds is kept. Writes ``lying.npz`` beside the model.
+near standing; how they lie after two seconds is kept. Writes ``lying.npz`` beside the model.
 """
 
 import math

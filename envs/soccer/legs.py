@@ -81,9 +81,7 @@ class Legs:
         self.supine[worlds] = walker.supine(qpos)
         self.up_since[worlds] = torch.where(stands(walker, qpos), 0.0, torch.inf)
 
-    def advance(
-        self, walker: Walker, qpos: Tensor, place: Tensor, time: Tensor, dt: float
-    ) -> None:
+    def advance(self, walker: Walker, qpos: Tensor, place: Tensor, time: Tensor, dt: float) -> None:
         """A step of ``dt`` s has passed.
 
         Args:

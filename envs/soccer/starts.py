@@ -71,7 +71,7 @@ def begin(config: StartConfig, n: int, home: int, away: int, generator: torch.Ge
 
 
 def lane(n: int, players: int, generator: torch.Generator) -> Start:
-    """Places for a walk along the pitch: everyone at its rear, looking ahead, the ball in a corner."""
+    """Places for a walk along the pitch: all at its rear, looking ahead, the ball in a corner."""
     draw = 2.0 * torch.rand(n, players, 2, generator=generator, device=generator.device) - 1.0
     ball = draw.new_tensor([HALF_LENGTH - 0.2, -HALF_WIDTH + 0.2]).expand(n, 2)
     behind = torch.full_like(draw[..., 0], -HALF_LENGTH + 0.4)

@@ -1,4 +1,4 @@
-"""OP3's drills: it lies, gets up and walks, is paid for it, and is told what its scripts would do."""
+"""OP3's drills: it lies, gets up, walks, is paid for it, and is told what its scripts do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from robo_ts.evaluate.trials import with_changes
 from robo_ts.sim import EngineConfig
 from tests.soccer.conftest import MakeSoccer, still
 
-NO_GAME = {name: 0.0 for name in ("scored", "conceded", "approach", "advance", "facing")}
+NO_GAME = dict.fromkeys(("scored", "conceded", "approach", "advance", "facing"), 0.0)
 NO_GAME |= {"out_of_play": 0.0, "fallen": 0.0}
 DRILL: dict[str, Any] = {"walker": "op3", "opponents": [], "end_on_fall": False, "reward": NO_GAME}
 LYING = {"kickoff": 0.0, "anywhere": 1.0, "lying": 1.0}
@@ -129,7 +129,7 @@ def test_the_scripts_last_pose_is_standing_and_both_sides_mirror_each_other() ->
     assert torch.equal(motions.action(clock, up, 0 * up), torch.zeros(2, 20))
     early = motions.action(clock._replace(time=0 * far), up, 0 * up)
     assert early.abs().max() > 0.5 and not torch.equal(early[0], early[1])
-    assert torch.equal(early[:, motions._LEFT], -early[:, motions._RIGHT])
+    assert torch.equal(early[:, motions.LEFT], -early[:, motions.RIGHT])
 
 
 def test_half_a_stride_later_the_gait_is_its_mirror_image() -> None:
@@ -139,7 +139,7 @@ def test_half_a_stride_later_the_gait_is_its_mirror_image() -> None:
         motions.action(Clock(walk, walk, torch.tensor([time])), up, 0 * up)
         for time in (0.1, 0.1 + 0.5 * motions.STRIDE_S)
     )
-    assert torch.allclose(now[:, motions._LEFT], -later[:, motions._RIGHT], atol=1e-5)
+    assert torch.allclose(now[:, motions.LEFT], -later[:, motions.RIGHT], atol=1e-5)
 
 
 def test_angles_become_the_actions_that_ask_for_them() -> None:
@@ -147,8 +147,8 @@ def test_angles_become_the_actions_that_ask_for_them() -> None:
     action = torch.rand(5, 9, generator=torch.Generator().manual_seed(0)) * 2 - 1
     action[:, 4] = -action[:, 4].abs()  # hip_roll stands at the end of its range
     whole = torch.zeros(5, 20)
-    whole[:, motions._LEFT] = action
-    angles = op3.control(whole, torch.zeros(5, 27))[:, motions._LEFT]
+    whole[:, motions.LEFT] = action
+    angles = op3.control(whole, torch.zeros(5, 27))[:, motions.LEFT]
     assert torch.allclose(motions.actions(angles), action, atol=1e-5)
 
 

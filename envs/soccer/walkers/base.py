@@ -45,7 +45,9 @@ class Eye(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """Where players are in the scripted motions of walkers with legs; leading dimensions are shared.
+    """Where players are in the scripted motions of walkers with legs.
+
+    All tensors share their leading dimensions.
 
     Attributes:
         rising: whether the scripted get-up runs, bool; otherwise the gait does.

@@ -133,6 +133,10 @@ class OP3(Walker):
         """Cosine between its front and the vertical, ``(...,)``: -1 face down, 1 on its back."""
         return _rotation(qpos[..., 3:7])[..., 2, 0]
 
+    def side(self, qpos: Tensor) -> Tensor:
+        """Cosine between its left and the vertical, ``(...,)``."""
+        return _rotation(qpos[..., 3:7])[..., 2, 1]
+
     def script(self, clock: Clock, qpos: Tensor, qvel: Tensor) -> Tensor:
         up = _rotation(qpos[..., 3:7])[..., 2, :]
         return motions.action(clock, up, qvel[..., 3:6])

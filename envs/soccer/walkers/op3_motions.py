@@ -20,22 +20,34 @@ from robo_ts.envs.soccer.walkers.base import Clock, robot_file
 from robo_ts.envs.soccer.walkers.op3_joints import JOINTS
 from robo_ts.files import read_json
 
-SIDE = ("sho_pitch", "sho_roll", "el", "hip_yaw", "hip_roll", "hip_pitch", "knee", "ank_pitch")
-SIDE = (*SIDE, "ank_roll")
+#: Joints of a side, in the order of everything below.
+SIDE = (
+    "sho_pitch",
+    "sho_roll",
+    "el",
+    "hip_yaw",
+    "hip_roll",
+    "hip_pitch",
+    "knee",
+    "ank_pitch",
+    "ank_roll",
+)
+HIP, KNEE, ANKLE, ROLL = (SIDE.index(n) for n in ("hip_pitch", "knee", "ank_pitch", "ank_roll"))
+LEANS = ("pitch", "pitch_rate", "roll", "roll_rate")
 _NAMES = list(JOINTS)
-_LEFT = [_NAMES.index(f"l_{name}") for name in SIDE]
-_RIGHT = [_NAMES.index(f"r_{name}") for name in SIDE]
-_HIP, _KNEE, _ANKLE, _ROLL = 5, 6, 7, 8  # of ``SIDE``
+LEFT = [_NAMES.index(f"l_{name}") for name in SIDE]
+RIGHT = [_NAMES.index(f"r_{name}") for name in SIDE]
 
 
 class GetUp(NamedTuple):
-    """Both get-ups, from the front first.
+    """Some get-ups, ``n`` of them.
 
     Attributes:
-        ends: when each pose gives way to the next, ``(2, poses)`` s.
-        poses: actions of the left side, ``(2, poses + 1, 9)``; the right side's are the negatives.
-        gains: by which hip and ankle of the last poses lean against the tilt and its rate, ``(2,
-            4)``: ankle per forward lean, per rad/s of pitch, then the hip's.
+        ends: when each pose gives way to the next, ``(n, poses)`` s.
+        poses: actions of the left side, ``(n, poses + 1, 9)``, the last being to stand; the right
+            side's are the negatives.
+        gains: by which the last poses lean against the tilt, ``(n, 4)``: the ankle's action per
+            forward lean and per rad/s of it, then the hip's.
     """
 
     ends: Tensor
@@ -43,22 +55,48 @@ class GetUp(NamedTuple):
     gains: Tensor
 
 
+class Gait(NamedTuple):
+    """A gait, or several along the leading dimensions.
+
+    Attributes:
+        period: of a stride, ``(...,)`` s.
+        waves: middle (rad), size (rad) and phase (rad) of every joint of the left side, ``(..., 9,
+            3)``. The knee has only the positive half of its sine, which lifts the foot; the ankle
+            keeps the sole level and its wave comes on top.
+        lean: by which the ankles lean against the tilt, ``(..., 4)``: pitch, roll and their rates
+            as in ``LEANS``, rad per unit.
+    """
+
+    period: Tensor
+    waves: Tensor
+    lean: Tensor
+
+
 @cache
-def _motions() -> dict[str, Any]:
+def motions() -> dict[str, Any]:
+    """The file, as plain data."""
     return read_json(robot_file("op3").parent / "motions.json")
 
 
 @cache
-def get_up() -> GetUp:
-    """The get-ups in the file."""
-    found = [_motions()["get_up"][name] for name in ("prone", "supine")]
+def get_ups() -> GetUp:
+    """The get-ups in the file: from the front and from the back."""
+    found = [motions()["get_up"][name] for name in ("prone", "supine")]
     seconds = torch.tensor([[pose["seconds"] for pose in one["poses"]] for one in found])
     angles = torch.tensor(
         [[[pose["angles"][name] for name in SIDE] for pose in one["poses"]] for one in found]
     )
     poses = torch.cat([actions(angles), torch.zeros(2, 1, len(SIDE))], dim=1)
-    gains = torch.tensor([one["gains"] for one in found])
-    return GetUp(seconds.cumsum(dim=1), poses, gains)
+    return GetUp(seconds.cumsum(dim=1), poses, torch.tensor([one["gains"] for one in found]))
+
+
+@cache
+def gait() -> Gait:
+    """The gait in the file."""
+    found = motions()["gait"]
+    waves = [[found["joints"][n][k] for k in ("middle", "size", "phase")] for n in SIDE]
+    lean = [found["lean"][name] for name in LEANS]
+    return Gait(torch.tensor(found["period_s"]), torch.tensor(waves), torch.tensor(lean))
 
 
 def actions(angles: Tensor) -> Tensor:
@@ -76,52 +114,59 @@ def action(clock: Clock, up: Tensor, rate: Tensor) -> Tensor:
         up: the vertical in the torso's frame, ``(..., 3)``.
         rate: angular velocity in the torso's frame, ``(..., 3)`` rad/s.
     """
-    rising = _rising(clock, up, rate)
-    left, right = _walking(clock.time, up, rate)
-    found = up.new_zeros(*up.shape[:-1], len(_NAMES))
-    found[..., _LEFT] = torch.where(clock.rising[..., None], rising, left)
-    found[..., _RIGHT] = -torch.where(clock.rising[..., None], rising, right)
+    device = up.device
+    plan = GetUp(*(value.to(device) for value in get_ups()))
+    steps = Gait(*(value.to(device) for value in gait()))
+    rises = rising(plan, clock.supine.long(), clock.time, up, rate)
+    left, right = walking(steps, clock.time, up, rate)
+    rises_now = clock.rising[..., None]
+    return whole(torch.where(rises_now, rises, left), torch.where(rises_now, rises, right))
+
+
+def whole(left: Tensor, right: Tensor) -> Tensor:
+    """Actions ``(..., 20)`` of both sides, ``(..., 9)`` each, the right one as if it were left."""
+    found = left.new_zeros(*left.shape[:-1], len(_NAMES))
+    found[..., LEFT], found[..., RIGHT] = left, -right
     return found.clamp(-1.0, 1.0)
 
 
-def _rising(clock: Clock, up: Tensor, rate: Tensor) -> Tensor:
-    """Actions of the left side in a get-up, ``(..., 9)``."""
-    ends, poses, gains = (value.to(up.device) for value in get_up())
-    side = clock.supine.long()
-    step = (clock.time[..., None] >= ends[side] - 1e-6).sum(dim=-1)
-    found = poses[side, step]
-    late = (step >= ends.shape[1] - 1).to(up.dtype)
+def rising(plan: GetUp, which: Tensor, time: Tensor, up: Tensor, rate: Tensor) -> Tensor:
+    """Actions of either side in a get-up, ``(..., 9)``.
+
+    Args:
+        plan: the get-ups.
+        which: of them, ``(...,)`` long.
+        time: since it began, ``(...,)`` s.
+        up: as in :func:`action`.
+        rate: as in :func:`action`.
+    """
+    step = (time[..., None] >= plan.ends[which] - 1e-6).sum(dim=-1)
+    found = plan.poses[which, step]
+    late = (step >= plan.ends.shape[1] - 1).to(up.dtype)
     lean, turn = -up[..., 0] * late, rate[..., 1] * late
-    gain = gains[side]
-    found[..., _ANKLE] += gain[..., 0] * lean + gain[..., 1] * turn
-    found[..., _HIP] += gain[..., 2] * lean + gain[..., 3] * turn
+    gain = plan.gains[which]
+    found[..., ANKLE] += gain[..., 0] * lean + gain[..., 1] * turn
+    found[..., HIP] += gain[..., 2] * lean + gain[..., 3] * turn
     return found
 
 
-def _walking(time: Tensor, up: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
-    """Actions of the left and of the right side while walking, ``(..., 9)`` each."""
-    gait = _motions()["gait"]
-    lean = gait["lean"]
-    phase = 2.0 * math.pi * time / gait["period_s"]
-    forward = lean["pitch"] * -up[..., 0] + lean["pitch_rate"] * rate[..., 1]
-    aside = lean["roll"] * -up[..., 1] + lean["roll_rate"] * rate[..., 0]
+def walking(steps: Gait, time: Tensor, up: Tensor, rate: Tensor) -> tuple[Tensor, Tensor]:
+    """Actions of both sides in a gait, ``(..., 9)`` each, from what :func:`action` takes."""
+    phase = 2.0 * math.pi * time / steps.period
+    pitch, pitch_rate, roll, roll_rate = steps.lean.unbind(-1)
+    ahead = pitch * -up[..., 0] + pitch_rate * rate[..., 1]
+    aside = roll * -up[..., 1] + roll_rate * rate[..., 0]
     sides = []
     for shift, sign in ((0.0, 1.0), (math.pi, -1.0)):
-        angles = torch.stack([_wave(gait["joints"][name], phase + shift) for name in SIDE], dim=-1)
-        angles[..., _ANKLE] += angles[..., _HIP] + angles[..., _KNEE] + forward
-        angles[..., _ROLL] += sign * aside
+        sine = torch.sin(phase[..., None] + shift + steps.waves[..., 2])
+        sine[..., KNEE].clamp_min_(0.0)
+        angles = steps.waves[..., 0] + steps.waves[..., 1] * sine
+        angles[..., ANKLE] += angles[..., HIP] + angles[..., KNEE] + ahead
+        angles[..., ROLL] += sign * aside
         sides.append(actions(angles))
     return sides[0], sides[1]
 
 
-def _wave(wave: dict[str, float], phase: Tensor) -> Tensor:
-    """Middle and sine of a joint; with ``lift``, only the positive half of the sine."""
-    sine = torch.sin(phase + wave["phase"])
-    return wave["middle"] + wave["size"] * (sine.clamp_min(0.0) if wave["lift"] else sine)
-
-
-GET_UP_S = max(
-    sum(pose["seconds"] for pose in one["poses"]) for one in _motions()["get_up"].values()
-)
-GET_UP_S += 0.3  # to come to rest
-STRIDE_S = float(_motions()["gait"]["period_s"])
+# The longest get-up, and a little to come to rest.
+GET_UP_S = 0.3 + float(get_ups().ends.max())
+STRIDE_S = float(gait().period)

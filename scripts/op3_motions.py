@@ -27,7 +27,7 @@ _STEP = 0.025  # s, of control
 # Joints a get-up moves; the others stay as they stand.
 _MOVED = [i for i, name in enumerate(motions.SIDE) if name not in ("hip_yaw", "ank_roll")]
 _POSES, _SHORTEST, _LONGEST = 4, 0.08, 0.4  # poses per get-up, and how long each may last, s
-_GET_UP, _WALK, _PACE = 1.6, 4.0, 0.62  # s, s, m/s: how long is watched, what is fast enough
+_GET_UP, _WALK, _PACE = 2.5, 4.0, 0.62  # s, s, m/s: how long is watched, what is fast enough
 _STARTS = {"prone": 4, "supine": 4, "gait": 2}  # per candidate
 _SPREAD = {"prone": 0.12, "supine": 0.12, "gait": 0.2}
 # Of a gait's joints: unit of the search for middle and size, rad.
@@ -110,7 +110,8 @@ def plan_of(vector: Tensor) -> motions.GetUp:
     # A pose lasts whole control steps.
     ends = (ends / _STEP).ceil() * _STEP
     gains = vector[:, moved + _POSES :] * torch.tensor([2.0, 0.25, 2.0, 0.25])
-    return motions.GetUp(ends, poses, gains)
+    hold = motions.get_ups().hold[:1].expand(len(vector), -1)
+    return motions.GetUp(ends, poses, gains, hold)
 
 
 def read_get_up(side: str) -> np.ndarray:

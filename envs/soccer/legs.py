@@ -81,7 +81,15 @@ class Legs:
         self.supine[worlds] = walker.supine(qpos)
         self.up_since[worlds] = torch.where(stands(walker, qpos), 0.0, torch.inf)
 
-    def advance(self, walker: Walker, qpos: Tensor, place: Tensor, time: Tensor, dt: float) -> None:
+    def advance(
+        self,
+        walker: Walker,
+        qpos: Tensor,
+        place: Tensor,
+        time: Tensor,
+        dt: float,
+        walks_on: bool = True,
+    ) -> None:
         """A step of ``dt`` s has passed.
 
         Args:
@@ -90,14 +98,15 @@ class Legs:
             place: of the players, ``(worlds, players, 2)`` m.
             time: since the episodes began, ``(worlds,)`` s.
             dt: length of the step, s.
+            walks_on: whether who stands begins to walk, or waits.
         """
         up, fallen = stands(walker, qpos), walker.fallen(qpos)
         self.motion = self.motion + dt
         over = self.motion >= walker.get_up_s
         fell = fallen & ~self.rising
         self.falls = self.falls + fell
-        again = fell | (self.rising & over & ~up)
-        walks = self.rising & over & up
+        again = fell | (self.rising & over & fallen)
+        walks = self.rising & over & up & walks_on
         self.supine = torch.where(again, walker.supine(qpos), self.supine)
         self.motion = self.motion.masked_fill(again | walks, 0.0)
         self.rising = (self.rising | fell) & ~walks

@@ -270,7 +270,8 @@ class Soccer(TaskEnv):
         self.record.walk(self._to_ball, field)
         if self.legs is not None:
             place = field.players.position
-            self.legs.advance(self.walker, field.qpos, place, self.episode_time(), self.step_dt)
+            time, walks_on = self.episode_time(), self.config.aim != "get_up"
+            self.legs.advance(self.walker, field.qpos, place, time, self.step_dt, walks_on)
         self.record.score(self._ruling)
         self._look(field)
         self._restart()

@@ -112,6 +112,8 @@ def test_a_fall_starts_the_get_up_and_standing_ends_it(make_soccer: MakeSoccer) 
     legs.advance(walker, upright, place, time + 0.1, 0.025)
     assert legs.rising.all() and legs.up_since.eq(0.1).all()
     legs.motion[:] = walker.get_up_s
+    legs.advance(walker, upright, place, time + 0.2, 0.025, walks_on=False)
+    assert legs.rising.all()
     legs.advance(walker, upright, place, time + 0.2, 0.025)
     assert not legs.rising.any() and legs.motion.eq(0.0).all()
     assert legs.up_since.eq(0.1).all() and legs.falls.eq(0.0).all()

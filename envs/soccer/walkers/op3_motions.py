@@ -46,13 +46,15 @@ class GetUp(NamedTuple):
         ends: when each pose gives way to the next, ``(n, poses)`` s.
         poses: actions of the left side, ``(n, poses + 1, 9)``, the last being to stand; the right
             side's are the negatives.
-        gains: by which the last poses lean against the tilt, ``(n, 4)``: the ankle's action per
-            forward lean and per rad/s of it, then the hip's.
+        gains: by which the pose before standing leans against the tilt, ``(n, 4)``: the ankle's
+            action per forward lean and per rad/s of it, then the hip's.
+        hold: the same of standing, ``(n, 4)``.
     """
 
     ends: Tensor
     poses: Tensor
     gains: Tensor
+    hold: Tensor
 
 
 class Gait(NamedTuple):
@@ -87,7 +89,8 @@ def get_ups() -> GetUp:
         [[[pose["angles"][name] for name in SIDE] for pose in one["poses"]] for one in found]
     )
     poses = torch.cat([actions(angles), torch.zeros(2, 1, len(SIDE))], dim=1)
-    return GetUp(seconds.cumsum(dim=1), poses, torch.tensor([one["gains"] for one in found]))
+    gains, hold = torch.tensor([one["gains"] for one in found]), motions()["get_up"]["hold"]
+    return GetUp(seconds.cumsum(dim=1), poses, gains, torch.tensor([hold, hold]))
 
 
 @cache
@@ -142,9 +145,11 @@ def rising(plan: GetUp, which: Tensor, time: Tensor, up: Tensor, rate: Tensor) -
     """
     step = (time[..., None] >= plan.ends[which] - 1e-6).sum(dim=-1)
     found = plan.poses[which, step]
-    late = (step >= plan.ends.shape[1] - 1).to(up.dtype)
-    lean, turn = -up[..., 0] * late, rate[..., 1] * late
-    gain = plan.gains[which]
+    last = plan.ends.shape[1]
+    lean, turn = -up[..., 0], rate[..., 1]
+    rest = torch.zeros_like(plan.gains[which])
+    gain = torch.where((step == last - 1)[..., None], plan.gains[which], rest)
+    gain = torch.where((step == last)[..., None], plan.hold[which], gain)
     found[..., ANKLE] += gain[..., 0] * lean + gain[..., 1] * turn
     found[..., HIP] += gain[..., 2] * lean + gain[..., 3] * turn
     return found

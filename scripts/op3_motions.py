@@ -156,7 +156,7 @@ def worth_of_get_ups(side: str, vectors: np.ndarray) -> np.ndarray:
         walker,
         lying.repeat(len(vectors), 1),
         _GET_UP,
-        lambda t, up, rate: (motions.rising(plan, which, t, up, rate),) * 2,
+        lambda t, up, rate: _alike(motions.rising(plan, which, t, up, rate)),
     ):
         share = walker.rises(now) * 0.352 / 0.33
         risen.append(share.clamp(0.0, 1.0) * 0.5 * (1.0 + walker.uprightness(now)))
@@ -252,6 +252,10 @@ def worth_of_gaits(vectors: np.ndarray) -> np.ndarray:
 
 
 # -- simulation ------------------------------------------------------------------------------------
+
+def _alike(side: Tensor) -> tuple[Tensor, Tensor]:
+    return side, side
+
 
 Script = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 _sims: dict[int, BatchSim] = {}

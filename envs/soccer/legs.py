@@ -148,6 +148,7 @@ class Legs:
         return {
             "get_up_s": self.up_since[:, rows],
             "falls": self.falls[:, rows],
+            "supine": self.supine[:, rows],
             "forward_speed_m_s": torch.where(speed.isnan(), torch.inf, speed),
         }
 

@@ -253,6 +253,7 @@ def worth_of_gaits(vectors: np.ndarray) -> np.ndarray:
 
 # -- simulation ------------------------------------------------------------------------------------
 
+
 def _alike(side: Tensor) -> tuple[Tensor, Tensor]:
     return side, side
 

@@ -1,6 +1,6 @@
 """Measure OP3's scripted motions, and policies, in a drill.
 
-``python scripts/op3_measure.py op3_get_up|op3_walk [--episodes 256] [--json FILE] [NAME=BUNDLE ...]``
+``python scripts/op3_measure.py op3_get_up|op3_walk [--episodes 256] [--json FILE] [NAME=BUNDLE]``
 
 The script is what teachers of these recipes start from; policies meet the same starts.
 """

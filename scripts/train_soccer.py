@@ -1,5 +1,8 @@
 """Train soccer policies stage by stage: ``python scripts/train_soccer.py score match team``.
 
+Without a stage, all those of the box. ``op3_get_up``, ``op3_walk``, ``op3_score`` and ``op3_agent``
+are the humanoid's; the last makes one player of the teachers of the first and the third.
+
 Each stage is a recipe, begins with the teacher of the one before, and keeps its folder under
 ``runs/soccer/``: what is finished there is not done again, what was interrupted goes on. ``score``,
 ``match`` and ``team`` go on to teach that teacher; ``eyes`` and ``eyes_match`` make players of it
@@ -23,12 +26,14 @@ class Stage(NamedTuple):
         before: the other stage; empty for none.
         taken_as: the setting that takes the teacher's bundle.
         plays: whether that teacher is also one of the opponents trained against.
+        beside: a stage whose teacher is the other one of two.
     """
 
     recipe: str
     before: str = ""
     taken_as: str = "teacher.start_from"
     plays: bool = False
+    beside: str = ""
 
 
 STAGES = {
@@ -37,6 +42,10 @@ STAGES = {
     "team": Stage("team", "match"),
     "eyes": Stage("eyes", "score", "teacher_bundle"),
     "eyes_match": Stage("eyes_match", "match", "teacher_bundle", plays=True),
+    "op3_get_up": Stage("op3_get_up"),
+    "op3_walk": Stage("op3_walk"),
+    "op3_score": Stage("op3_score", "op3_walk"),
+    "op3_agent": Stage("op3_agent", "op3_score", "teacher_bundle", beside="op3_get_up"),
 }
 
 
@@ -44,6 +53,9 @@ def settings_of(name: str, root: Path) -> list[str]:
     """The words of ``robo-ts pipeline`` for a stage, as far as the one before has finished."""
     stage = STAGES[name]
     words = ["task=soccer", f"recipe={stage.recipe}", f"run_dir={root / name}"]
+    other = root / stage.beside / "teacher"
+    if stage.beside and (other / "done.json").is_file():
+        words.append(f"route.bundles=[{other / 'bundle'}]")
     before = root / stage.before / "teacher"
     if stage.before and (before / "done.json").is_file():
         words.append(f"{stage.taken_as}={before / 'bundle'}")
@@ -71,7 +83,8 @@ if __name__ == "__main__":
     parser.add_argument("--root", type=Path, default=Path("runs/soccer"))
     parser.add_argument("--stop", choices=("teach", "pipeline"), default="pipeline")
     given = parser.parse_intermixed_args()
-    wanted = [word for word in given.stages if "=" not in word] or list(STAGES)
+    wanted = [word for word in given.stages if "=" not in word]
+    wanted = wanted or [name for name in STAGES if not name.startswith("op3")]
     unknown = sorted(set(wanted) - set(STAGES))
     if unknown:
         parser.error(f"expected stages among {', '.join(STAGES)}, got {', '.join(unknown)}")

@@ -21,6 +21,7 @@ from robo_ts.errors import RoboTSError
 MAX_TEAM = 2
 # Opponents the critic can tell apart.
 OPPONENT_IDS = 16
+AIMS = ("score", "get_up", "walk")
 
 
 @dataclass
@@ -36,6 +37,9 @@ class StartConfig:
         farthest: of the same, m.
         ball_x: greatest distance of the ball from the halfway line, m.
         ball_y: greatest distance of the ball from the pitch's long axis, m.
+        lying: share of the players of the home team that begin on the floor, on their front or
+            back.
+        unseen: they lie as none does in training.
     """
 
     kickoff: float = 1.0
@@ -45,9 +49,12 @@ class StartConfig:
     farthest: float = 2.0
     ball_x: float = 2.0
     ball_y: float = 1.5
+    lying: float = 0.0
+    unseen: bool = False
 
     def __post_init__(self) -> None:
         check_not_negative(self, "task.start", ("kickoff", "set_piece", "anywhere"))
+        check_shares(self, "task.start", ("lying",))
         if self.kickoff + self.set_piece + self.anywhere <= 0.0:
             raise RoboTSError(
                 "a share above 0 for one of task.start.kickoff, set_piece and anywhere",
@@ -96,6 +103,37 @@ class RewardConfig:
 
 
 @dataclass
+class LegsRewardConfig:
+    """Weights of what walkers with legs are paid beside the game; all per s.
+
+    After table S3 of Haarnoja et al. 2023 (arXiv 2304.13653), whose weights are per step of 25 ms.
+
+    Attributes:
+        rising: for how upright the torso and how high the shoulders are, each as a share of
+            standing; their product.
+        pose: for the product of the two shares above and that of the joints' closeness to standing.
+        forward: per m/s forward, up to ``pace``.
+        pace: faster than this is not paid for, m/s.
+        upright: where the tilt is below 0.2 rad; nothing above 0.4 rad.
+        sideways: lost per m/s to the side and per rad/s of turning.
+        effort: lost per N m of the knees' torque above 5 N m's half, the mean of both.
+        jerk: lost for the mean square of the change of the actions in a step.
+    """
+
+    rising: float = 0.0
+    pose: float = 0.0
+    forward: float = 0.0
+    pace: float = 0.6
+    upright: float = 0.0
+    sideways: float = 0.0
+    effort: float = 0.0
+    jerk: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_finite(self, "task.legs")
+
+
+@dataclass
 class PerceptionConfig:
     """Virtual perception: what a camera and a detector would tell, without pictures.
 
@@ -124,6 +162,8 @@ class SoccerConfig:
     """The soccer task.
 
     Attributes:
+        aim: what success is: ``score`` (the game), ``get_up`` (standing within 1.5 s, and to the
+            end) or ``walk`` (forward at 0.5 m/s). The latter two are drills of walkers with legs.
         walker: what the players are: a name of ``walkers/``.
         team_size: players per team, 1 or 2. Those of the home team learn.
         opponents: who the away team is, drawn at every kick-off: ``chaser``, ``goalkeeper``,
@@ -136,8 +176,10 @@ class SoccerConfig:
         perception: what the group ``perception`` lacks.
         eyes: what head cameras see.
         neck: whether players can turn their heads; without, they look straight ahead.
+        legs: what walkers with legs are paid beside the game.
     """
 
+    aim: str = "score"
     walker: str = "box"
     team_size: int = 1
     opponents: list[str] = field(default_factory=lambda: ["chaser"])
@@ -149,9 +191,11 @@ class SoccerConfig:
     perception: PerceptionConfig = field(default_factory=PerceptionConfig)
     eyes: EyesConfig = field(default_factory=EyesConfig)
     neck: bool = True
+    legs: LegsRewardConfig = field(default_factory=LegsRewardConfig)
 
     def __post_init__(self) -> None:
         check_one_of("task.walker", self.walker, tuple(WALKERS))
+        check_one_of("task.aim", self.aim, AIMS)
         check_at_least_one(self, "task", ("team_size",))
         check_positive(self, "task", ("episode_s",))
         if self.team_size > MAX_TEAM:
@@ -163,6 +207,22 @@ class SoccerConfig:
                 f"at most {OPPONENT_IDS} task.opponents, which is as many as the critic can name",
                 str(len(self.opponents)),
                 "leave some out",
+            )
+        self._check_legs()
+
+    def _check_legs(self) -> None:
+        has_legs = WALKERS[self.walker].on_the_ground
+        if not has_legs and (self.aim != "score" or self.start.lying):
+            raise RoboTSError(
+                "a walker with legs for task.aim other than score and for task.start.lying",
+                self.walker,
+                "set task.walker=op3",
+            )
+        if self.aim != "score" and self.opponents:
+            raise RoboTSError(
+                f"task.opponents=[] for the drill task.aim={self.aim}",
+                str(list(self.opponents)),
+                "leave them out",
             )
 
     @property

@@ -70,6 +70,15 @@ def begin(config: StartConfig, n: int, home: int, away: int, generator: torch.Ge
     return Start(ball, position, torch.where(kind == 0, looking, turn))
 
 
+def lane(n: int, players: int, generator: torch.Generator) -> Start:
+    """Places for a walk along the pitch: all at its rear, looking ahead, the ball in a corner."""
+    draw = 2.0 * torch.rand(n, players, 2, generator=generator, device=generator.device) - 1.0
+    ball = draw.new_tensor([HALF_LENGTH - 0.2, -HALF_WIDTH + 0.2]).expand(n, 2)
+    behind = torch.full_like(draw[..., 0], -HALF_LENGTH + 0.4)
+    position = torch.stack([behind, 0.5 * HALF_WIDTH * draw[..., 0]], dim=-1)
+    return Start(ball, position, 0.1 * draw[..., 1])
+
+
 def _free(ball: Tensor, position: Tensor, limit: Tensor) -> Tensor:
     """Which line-ups, ``(n, candidates)``, are on the pitch and touch nothing."""
     inside = (position.abs() <= limit + 1e-6).all(dim=-1).all(dim=-1)

@@ -12,17 +12,18 @@ from torch import Tensor
 from robo_ts.env.base import TaskEnv
 from robo_ts.env.observations import ObservationSpec
 from robo_ts.env.players import Lineup, Player
-from robo_ts.envs.soccer import perception, rewards, starts, views
+from robo_ts.envs.soccer import drills, legs, perception, rewards, starts, views
 from robo_ts.envs.soccer.config import OPPONENT_IDS, SoccerConfig
 from robo_ts.envs.soccer.eyes import HEAD, Eyes, head_group
 from robo_ts.envs.soccer.field import Field, distance, field_of
+from robo_ts.envs.soccer.legs import Legs
 from robo_ts.envs.soccer.model import build_model, player_names
 from robo_ts.envs.soccer.pitch import BALL_RADIUS, HALF_LENGTH
 from robo_ts.envs.soccer.record import FAILURES, NOBODY, Record
 from robo_ts.envs.soccer.referee import ruling, thrown_in
 from robo_ts.envs.soccer.scripted import SCRIPTED, scripted
 from robo_ts.envs.soccer.views import Team
-from robo_ts.envs.soccer.walkers import WALKERS
+from robo_ts.envs.soccer.walkers import WALKERS, Planar
 from robo_ts.errors import BundleError, RoboTSError
 from robo_ts.policies import PolicyBundle
 from robo_ts.policies.player import PolicyPlayer
@@ -116,6 +117,9 @@ class Soccer(TaskEnv):
         self._to_ball, self._to_goal = new(players), new()
         self._fallen = new(self.home.last, value=False, dtype=torch.bool)
         self.record = Record.empty(n, players, self.device)
+        self.legs = Legs.empty(n, players, self.device) if self.walker.get_up_s else None
+        self._change = new(self.home.last, actions)
+        self._control = new(self.home.last, self.walker.nu)
 
     # -- who plays ---------------------------------------------------------------------------------
 
@@ -166,7 +170,8 @@ class Soccer(TaskEnv):
         felt = views.proprioception(self.walker, field, self.away, self.action)
         obs = {"proprioception": felt.flatten(0, 1)}
         if "privileged" in self.lineup.groups:
-            obs["privileged"] = views.privileged(felt, field, self.away, seen).flatten(0, 1)
+            motion = self._motion(field, self.away)
+            obs["privileged"] = views.privileged(felt, field, self.away, seen, motion).flatten(0, 1)
         if "perception" in self.lineup.groups:
             obs["perception"] = self.away.of(self._history)[:, :, -1].flatten(0, 1)
         if HEAD in self.lineup.groups:
@@ -189,10 +194,17 @@ class Soccer(TaskEnv):
     def _place(self, worlds: Tensor, begins: bool = False) -> None:
         """Ball and players take their places in ``worlds``, at rest; perhaps an episode begins."""
         config, home = self.config, self.home.last
-        start = starts.begin(config.start, len(worlds), home, self.players - home, self.reset_rng)
+        if config.aim == "walk":
+            start = starts.lane(len(worlds), home, self.reset_rng)
+        else:
+            away = self.players - home
+            start = starts.begin(config.start, len(worlds), home, away, self.reset_rng)
         qpos = torch.zeros(len(worlds), self.sim.model.nq, device=self.device)
         qpos[:, :2], qpos[:, 2], qpos[:, 3] = start.ball, BALL_RADIUS, 1.0
-        qpos[:, 7:] = self.walker.stand(start.position, start.yaw).flatten(1)
+        stance = self.walker.stand(start.position, start.yaw)
+        if config.start.lying:
+            stance[:, :home] = self._lying(stance[:, :home], start)
+        qpos[:, 7:] = stance.flatten(1)
         self.sim.reset(worlds)
         self.sim.write("qpos", qpos, worlds)
         self.qpos[worlds], self.qvel[worlds] = qpos, 0.0
@@ -200,12 +212,23 @@ class Soccer(TaskEnv):
         self.record.last_touch[worlds] = NOBODY
         field = field_of(qpos, self.qvel[worlds], self.walker, self.players)
         self._to_ball[worlds], self._to_goal[worlds] = self._distances(field)
+        if self.legs is not None:
+            self.legs.begin(worlds, self.walker, field.qpos)
         for team in self._watching():
             seen = views.others(field, team)
             view = perception.scene(self.walker, field, team, seen, config.perception.sight)
             self._history[worlds, team.rows] = perception.exact(view)[:, :, None]
             if begins:
                 self.record.start(worlds, team.rows, view.ball_in_view)
+
+    def _lying(self, stance: Tensor, start: starts.Start) -> Tensor:
+        """``stance (n, home, nq)``, some of it laid on the floor."""
+        config, chance = self.config.start, self.reset_rng
+        shape = stance.shape[:2]
+        down = torch.rand(shape, generator=chance, device=self.device) < config.lying
+        home = slice(0, self.home.last)
+        flat = self.walker.lying(start.position[:, home], start.yaw[:, home], chance, config.unseen)
+        return torch.where(down[..., None], flat, stance)
 
     # -- the step ----------------------------------------------------------------------------------
 
@@ -220,8 +243,10 @@ class Soccer(TaskEnv):
             wanted = wanted.clone()
             wanted[..., [self.walker.actions.index(name) for name in self.walker.neck]] = 0.0
         keep = self.walker.smoothing
+        change = (1.0 - keep) * (wanted - self.action)
         self.action = keep * self.action + (1.0 - keep) * wanted
         control = self.walker.control(self.action, self.field.qpos)
+        self._change, self._control = self.home.of(change), self.home.of(control)
         self.sim.write("ctrl", control.flatten(1))
 
     def _after_physics(self) -> None:
@@ -243,6 +268,10 @@ class Soccer(TaskEnv):
             self._touching(old, field), self._to_ball, self.home.last, field, self.episode_time()
         )
         self.record.walk(self._to_ball, field)
+        if self.legs is not None:
+            place = field.players.position
+            time, walks_on = self.episode_time(), self.config.aim != "get_up"
+            self.legs.advance(self.walker, field.qpos, place, time, self.step_dt, walks_on)
         self.record.score(self._ruling)
         self._look(field)
         self._restart()
@@ -316,7 +345,26 @@ class Soccer(TaskEnv):
             self._fallen,
             self.step_dt,
         )
+        if self.legs is not None:
+            reward = reward + self._legs_reward()
         return reward.flatten()[: self.num_envs]
+
+    def _legs_reward(self) -> Tensor:
+        field = self.field
+        players = Planar(*(self.home.of(value) for value in field.players))
+        earned = legs.reward(
+            self.config.legs,
+            self.walker,
+            self.home.of(field.qpos),
+            players,
+            self._control,
+            self._change,
+            self.step_dt,
+        )
+        if self.config.aim == "get_up":
+            return earned
+        # Nothing good is earned lying down.
+        return torch.where(self._fallen, earned.clamp_max(0.0), earned)
 
     def _observe(self, env_ids: Tensor | None = None) -> dict[str, Tensor]:
         worlds, rows = None, slice(self.num_envs)
@@ -328,16 +376,24 @@ class Soccer(TaskEnv):
             action, history, unseen = action[worlds], history[worlds], unseen[worlds]
         seen = views.others(field, self.home)
         felt = views.proprioception(self.walker, field, self.home, action)
+        motion = self._motion(field, self.home, worlds)
         found = {
             "proprioception": felt,
             "perception": self.home.of(history)[:, :, -1],
-            "privileged": views.privileged(felt, field, self.home, seen),
+            "privileged": views.privileged(felt, field, self.home, seen, motion),
             perception.SIGHT.name: perception.sight(self.home.of(unseen)),
             OPPONENT_GROUP: self._opponent(worlds),
         }
         if self.eyes is not None and self._is_emitted(HEAD):
             found[HEAD] = self._pictures(self.home, worlds)
         return {name: value.flatten(0, 1)[rows].contiguous() for name, value in found.items()}
+
+    def _motion(self, field: Field, team: Team, worlds: Tensor | None = None) -> Tensor | None:
+        """What :meth:`Legs.view` tells a team; None for walkers without legs."""
+        if self.legs is None:
+            return None
+        kept = self.legs if worlds is None else self.legs.rows(worlds)
+        return kept.view(self.walker, team.of(field.qpos), team.of(field.qvel), team.rows)
 
     def _opponent(self, worlds: Tensor | None) -> Tensor:
         """Who the away team is, ``(worlds, home, OPPONENT_IDS)``; zeros without one."""
@@ -396,6 +452,9 @@ class Soccer(TaskEnv):
         by_world = self.record.by_world(fell, self.episode_time())
         by_player = self.record.by_player(self.home.rows, steps)
         found = {name: self._rows_of(value).clone() for name, value in by_world.items()}
+        if self.legs is not None:
+            by_player |= self.legs.by_player(self.home.rows)
+            by_player |= drills.outcome(self.config.aim, self.legs, self.home.rows, self._fallen)
         rows = {k: v.flatten()[: self.num_envs].clone() for k, v in by_player.items()}
         return found | rows
 
@@ -406,13 +465,15 @@ class Soccer(TaskEnv):
         found = (
             super()._task_state() | self.record.state() | {"look_rng": self.look_rng.get_state()}
         )
-        for part in (self.lineup, self.eyes):
+        for part in (self.lineup, self.eyes, self.legs):
             found |= part.state() if part is not None else {}
         return found
 
     def _load_task_state(self, state: dict[str, Tensor]) -> None:
         super()._load_task_state(state)
         self.record.load_state(state)
+        if self.legs is not None:
+            self.legs.load_state(state)
         if self.lineup is not None:
             self.lineup.load_state(state)
         if self.eyes is not None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from robo_ts.env.observations import ObservationGroup, Term
+from robo_ts.envs.soccer import legs
 from robo_ts.envs.soccer.config import MAX_TEAM, OPPONENT_IDS
 from robo_ts.envs.soccer.field import Field, distance, rotated
 from robo_ts.envs.soccer.pitch import HALF_LENGTH
@@ -79,6 +80,7 @@ def privileged_group(walker: Walker) -> ObservationGroup:
                 Term(f"{name}_velocity", 2, "m/s", "body"),
             )
         ),
+        *legs.terms(walker),
     )
     # No sensor's term has the name of one that only a simulator knows.
     return ObservationGroup(
@@ -130,7 +132,9 @@ def proprioception(walker: Walker, field: Field, team: Team, action: Tensor) -> 
     return torch.cat([felt, team.of(action)], dim=-1)
 
 
-def privileged(felt: Tensor, field: Field, team: Team, seen: Seen) -> Tensor:
+def privileged(
+    felt: Tensor, field: Field, team: Team, seen: Seen, motion: Tensor | None = None
+) -> Tensor:
     """The group ``privileged`` of every player of ``team``, ``(worlds, viewers, size)``.
 
     Args:
@@ -138,6 +142,7 @@ def privileged(felt: Tensor, field: Field, team: Team, seen: Seen) -> Tensor:
         field: the worlds.
         team: who looks.
         seen: the other players.
+        motion: of walkers with legs, what :meth:`robo_ts.envs.soccer.legs.Legs.view` gives.
     """
     position, yaw = team.of(field.players.position), team.of(field.players.yaw)
     goal = position.new_tensor([team.sign * HALF_LENGTH, 0.0])
@@ -156,4 +161,5 @@ def privileged(felt: Tensor, field: Field, team: Team, seen: Seen) -> Tensor:
     for slot in range(OTHERS):
         parts += [seen.present[..., slot : slot + 1]]
         parts += [planar[:, :, 4 + slot], planar[:, :, 4 + OTHERS + slot]]
+    parts += [motion] if motion is not None else []
     return torch.cat(parts, dim=-1)

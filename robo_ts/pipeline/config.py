@@ -26,7 +26,7 @@ from robo_ts.evaluate import EvaluateConfig
 from robo_ts.evaluate.trials import choose_trials
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.pipeline.complaints import check_keys, config_error, flat_keys, to_object
-from robo_ts.pipeline.groups import ExportConfig, GateConfig, RayConfig, StudentConfig
+from robo_ts.pipeline.groups import ExportConfig, GateConfig, RayConfig, RouteConfig, StudentConfig
 from robo_ts.sim import EngineConfig
 from robo_ts.sim.api import ENGINES
 from robo_ts.teach.apg import APGConfig, APGTeacherConfig
@@ -73,6 +73,7 @@ class PipelineConfig:
         teacher_bundle: distil from this bundle instead of training a teacher.
         student_bundle: go on with this student, whose network it keeps, instead of a fresh one;
             with ``distiller=none`` it is only fine-tuned, and needs no teacher.
+        route: further teachers of the student, and who is in charge where; ``distiller=rounds``.
         seed: seed of everything.
         run_dir: the run's folder; empty for ``runs/<task>-<recipe>-<engine>-<seed>``.
         processes: that train together on this machine where they can: students, and teachers by
@@ -105,6 +106,7 @@ class PipelineConfig:
     tune: APGConfig = field(default_factory=lambda: APGConfig(window=125, first_window=125))
     teacher_bundle: str = ""
     student_bundle: str = ""
+    route: RouteConfig = field(default_factory=RouteConfig)
     seed: int = 0
     run_dir: str = ""
     processes: int = 1
@@ -126,6 +128,10 @@ class PipelineConfig:
                 "finetune=none or finetune=apg after distiller=windows",
                 "finetune=reward",
                 "set distiller=rounds",
+            )
+        if self.route.bundles and self.distiller != "rounds":
+            raise RoboTSError(
+                "distiller=rounds with several teachers", self.distiller, "leave route.bundles out"
             )
         if self.distiller == "none" and self.finetune != "apg":
             raise RoboTSError(

@@ -45,6 +45,33 @@ class GateConfig:
 
 
 @dataclass
+class RouteConfig:
+    """Further teachers of one student: each labels the states it is in charge of.
+
+    Attributes:
+        bundles: their folders. The run's own teacher comes before them.
+        term: observation ``group.term`` of one number that tells who is in charge, such as how
+            upright a robot stands.
+        edges: ascending, one per further teacher: the run's own is in charge below the first edge,
+            the first of ``bundles`` from there to the second, and so on.
+    """
+
+    bundles: list[str] = field(default_factory=list)
+    term: str = ""
+    edges: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if len(self.edges) != len(self.bundles) or self.edges != sorted(self.edges):
+            raise RoboTSError(
+                f"{len(self.bundles)} ascending route.edges, one per bundle of route.bundles",
+                str(list(self.edges)),
+                "give one per bundle",
+            )
+        if self.bundles and not self.term:
+            raise RoboTSError("a route.term to choose between teachers", "none", "name one")
+
+
+@dataclass
 class RayConfig:
     """Where a population is trained with ``launcher=ray``.
 

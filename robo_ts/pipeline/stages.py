@@ -12,10 +12,12 @@ from typing import Any
 
 import torch
 
-from robo_ts.distill import Distiller, PolicyTeacher
+from robo_ts.distill import Distiller, PolicyTeacher, RoutedTeacher
 from robo_ts.distill.preflight import check_reward
 from robo_ts.distill.reinforce import Reinforcer, pulls
 from robo_ts.distill.replay import save_data
+from robo_ts.distill.routing import by_observation
+from robo_ts.distill.teachers import Teacher
 from robo_ts.distill.windows import WindowDistiller
 from robo_ts.distributed import rank, wait_for_all, world_size
 from robo_ts.env import TaskEnv, get_task
@@ -176,11 +178,14 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     terms = [*config.auxiliary, *getattr(student, "wants", ()), config.known]
     if run.config.finetune == "reward":
         terms += [*settings.auxiliary, settings.known]
-    read = {*student.spec, *teacher.spec, *critic, *(term.partition(".")[0] for term in terms)}
+    others = _further_teachers(run, env)
+    terms += [run.config.route.term] if others else []
+    taught = {name for policy in (teacher, *others) for name in policy.spec}
+    read = {*student.spec, *taught, *critic, *(term.partition(".")[0] for term in terms)}
     env.narrow(group for group in read if group in env.spec)  # unknown ones are complained of later
     env.reset()
     env.scatter_episode_steps()
-    label, vec_env = PolicyTeacher(teacher, env.num_envs), RslRlEnv(env)
+    label, vec_env = _label(run, env, [teacher, *others]), RslRlEnv(env)
     if run.config.finetune == "reward":
         # What could not be fine-tuned is refused before it is distilled.
         pulled = label if pulls(settings) else None
@@ -199,6 +204,20 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
         spent, samples = spent + more, samples + tuner.samples * world_size()
     env.close()
     return policy, spent, samples
+
+
+def _further_teachers(run: Run, env: TaskEnv) -> list[Policy]:
+    """Those of ``route.bundles``."""
+    return [load_for(env, run.task, Path(path)).policy for path in run.config.route.bundles]
+
+
+def _label(run: Run, env: TaskEnv, teachers: list[Policy]) -> Teacher:
+    """Who labels: the run's own teacher, or each of several where it is in charge."""
+    asked = [PolicyTeacher(teacher, env.num_envs) for teacher in teachers]
+    if len(asked) == 1:
+        return asked[0]
+    route = run.config.route
+    return RoutedTeacher(asked, by_observation(env.spec, route.term, route.edges))
 
 
 def _by_windows(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent, int]:

@@ -35,6 +35,8 @@ class PPOConfig:
         critic: widths of the critic's layers.
         activation: of both.
         base_term: ``group.term`` of an action the actor starts from; empty for none.
+        zero_head: whether the actor's last layer starts at zero, so that it does at first what
+            ``base_term`` says and nothing else.
         start_from: folder of a bundle whose network the actor starts from; empty for none.
         critic_warmup: first rounds in which only the critic learns; an actor that starts from a
             good one is spoilt by a critic that knows nothing.
@@ -60,6 +62,7 @@ class PPOConfig:
     critic: list[int] = field(default_factory=lambda: [128, 64])
     activation: str = "elu"
     base_term: str = ""
+    zero_head: bool = False
     start_from: str = ""
     critic_warmup: int = 0
     informed: InformedConfig = field(default_factory=InformedConfig)

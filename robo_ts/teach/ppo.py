@@ -22,7 +22,7 @@ from robo_ts.teach.config import PPOConfig
 from robo_ts.teach.convert import policy_from_rsl_rl
 from robo_ts.teach.curriculum import VariantCurriculum, has_variants
 from robo_ts.teach.informed import ProxyStudent
-from robo_ts.teach.start import start_from
+from robo_ts.teach.start import start_from, zero_head
 
 
 class PPOTeacher:
@@ -52,6 +52,8 @@ class PPOTeacher:
             self.algorithm = PPO.construct_algorithm(
                 self.obs, self.vec_env, settings, str(env.device)
             )
+        if config.zero_head:
+            zero_head(self.algorithm.get_policy())
         if config.start_from:
             start_from(self.algorithm.get_policy(), self._earlier())
         # Sums and counts of episodes that ended. Where there are opponents, ties count half.

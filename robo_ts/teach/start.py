@@ -45,6 +45,13 @@ def start_from(actor: Any, policy: Policy) -> None:
             _copy_noise(actor.distribution, policy.log_std)
 
 
+def zero_head(actor: Any) -> None:
+    """Let rsl_rl's MLP ``actor`` begin with zeros, or with the base action it adds to."""
+    last = [module for module in actor.mlp if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+
+
 def _copy_statistics(own: Any, other: Normalizer, first: torch.nn.Linear) -> None:
     # rsl_rl divides by std + 1e-2, which the policy's scale already holds.
     std, silent = (other.scale - other.eps).clamp_min(0.0), silent_inputs(other)

@@ -105,3 +105,25 @@ def test_digest_names_what_decides_the_result_and_nothing_else():
     assert compose_run(["recipe=smoke", "engine.threads=1"]).digest() == base
     assert compose_run(["recipe=smoke", "seed=1"]).digest() != base
     assert compose_run(["recipe=smoke", "task.limit_velocity=3"]).digest() != base
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["route.bundles=[a]", "route.term=privileged.x"], "1 ascending route.edges"),
+        (["route.bundles=[a,b]", "route.term=privileged.x", "route.edges=[1,0]"], "ascending"),
+        (["route.bundles=[a]", "route.edges=[0.5]"], "route.term"),
+        (
+            [
+                "route.bundles=[a]",
+                "route.term=privileged.x",
+                "route.edges=[0.5]",
+                "distiller=windows",
+            ],
+            "distiller=rounds",
+        ),
+    ],
+)
+def test_a_route_between_teachers_is_whole(words: list[str], said: str) -> None:
+    with pytest.raises(RoboTSError, match=said):
+        compose_run(["recipe=smoke", *words])

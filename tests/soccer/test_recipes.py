@@ -46,6 +46,12 @@ def test_stages_begin_with_the_teacher_of_the_stage_before(tmp_path: Path) -> No
     (tmp_path / "match" / "teacher" / "done.json").write_text("{}")
     words = script["settings_of"]("eyes_match", tmp_path)
     assert words[-1].startswith("training.opponents=[") and "match/teacher/bundle" in words[-1]
+    for name in ("op3_get_up", "op3_score"):
+        (tmp_path / name / "teacher").mkdir(parents=True)
+        (tmp_path / name / "teacher" / "done.json").write_text("{}")
+    words = script["settings_of"]("op3_agent", tmp_path)
+    assert words[-2] == f"route.bundles=[{tmp_path / 'op3_get_up' / 'teacher' / 'bundle'}]"
+    assert words[-1] == f"teacher_bundle={tmp_path / 'op3_score' / 'teacher' / 'bundle'}"
     for stage in script["STAGES"]:  # every stage is one that composes
         compose_run(script["settings_of"](stage, tmp_path))
 
@@ -68,3 +74,17 @@ def test_the_eyes_recipe_goes_from_nothing_to_an_onnx_file(tmp_path: Path) -> No
     assert {"seen", "blank", "frozen", "other"} <= set(images)
     card = json.loads((tmp_path / "run" / "student" / "bundle" / "policy.json").read_text())
     assert "head_rgb" in json.dumps(card) and summary
+
+
+@pytest.mark.slow
+def test_two_op3_teachers_make_one_student(tmp_path: Path) -> None:
+    one, both = tmp_path / "one", tmp_path / "both"
+    words = ["task=soccer", "recipe=op3_smoke"]
+    assert main(["teach", *words, f"run_dir={one}"]) == 0
+    teacher = one / "teacher" / "bundle"
+    words += [f"teacher_bundle={teacher}", f"route.bundles=[{teacher}]"]
+    words += ["route.term=privileged.true_rising", "route.edges=[0.5]", f"run_dir={both}"]
+    assert main(["pipeline", *words]) == 0
+    assert (both / "export" / "policy.onnx").is_file()
+    summary = json.loads((both / "summary.json").read_text())
+    assert "get_up_s" in json.dumps(summary) or "success" in json.dumps(summary)

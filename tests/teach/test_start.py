@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,19 @@ def test_what_does_not_fit_is_refused(engine: EngineConfig, alone: Path, tmp_pat
     with pytest.raises(BundleError, match="task"):
         PPOTeacher(other, get_task("reacher").obs_groups, settings(str(alone)))
     other.close()
+
+
+def test_with_a_zero_head_it_begins_as_its_base_action(engine: EngineConfig) -> None:
+    config = SoccerConfig(walker="op3", opponents=[], episode_s=1.0)
+    env = make_env("soccer", 4, config, engine)
+    base = {"base_term": "privileged.true_motion_action"}
+    plain, zeroed = (
+        PPOTeacher(env, GROUPS, replace(settings(), zero_head=flag, **base)).policy()
+        for flag in (False, True)
+    )
+    obs = env.observe()
+    where = env.spec["privileged"].slices()["true_motion_action"]
+    told = obs["privileged"][:, where]
+    assert torch.equal(zeroed.run(obs)[0].action, told)
+    assert not torch.allclose(plain.run(obs)[0].action, told)
+    env.close()

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from robo_ts.env.observations import Term
+from robo_ts.errors import RoboTSError
 from robo_ts.paths import asset
 
 
@@ -43,6 +44,22 @@ class Eye(NamedTuple):
     pitch: Tensor
 
 
+class Clock(NamedTuple):
+    """Where players are in the scripted motions of walkers with legs.
+
+    All tensors share their leading dimensions.
+
+    Attributes:
+        rising: whether the scripted get-up runs, bool; otherwise the gait does.
+        supine: whether the player lay on its back when that began, bool.
+        time: since the motion began, s.
+    """
+
+    rising: Tensor
+    supine: Tensor
+    time: Tensor
+
+
 class Walker(ABC):
     """A body that plays. All tensors have any leading dimensions, such as worlds and players.
 
@@ -65,6 +82,8 @@ class Walker(ABC):
         aspect: width of its picture over its height.
         camera: name of the head camera; empty for a walker that has none.
         neck: the actions that turn the head.
+        get_up_s: how long its scripted get-up takes, s; 0 for a walker without scripted motions.
+        stride_s: how long one stride of its scripted gait takes, s.
     """
 
     file: ClassVar[Path]
@@ -84,6 +103,8 @@ class Walker(ABC):
     aspect: ClassVar[float] = 4.0 / 3.0
     camera: ClassVar[str] = "head"
     neck: ClassVar[tuple[str, ...]] = ("head_pan",)
+    get_up_s: ClassVar[float] = 0.0
+    stride_s: ClassVar[float] = 0.0
 
     @abstractmethod
     def stand(self, position: Tensor, yaw: Tensor) -> Tensor:
@@ -112,6 +133,48 @@ class Walker(ABC):
     def fallen(self, qpos: Tensor) -> Tensor:
         """Whether it has fallen, ``(...,)`` bool."""
         return torch.zeros_like(qpos[..., 0], dtype=torch.bool)
+
+    # What follows is asked only of walkers that stand on the ground.
+
+    def uprightness(self, qpos: Tensor) -> Tensor:
+        """Cosine of the torso's tilt, ``(...,)``."""
+        return torch.ones_like(qpos[..., 0])
+
+    def rises(self, qpos: Tensor) -> Tensor:
+        """Height of the shoulders over that of a standing one, ``(...,)``; 0 on the floor."""
+        return torch.ones_like(qpos[..., 0])
+
+    def supine(self, qpos: Tensor) -> Tensor:
+        """Whether its front looks up rather than down, ``(...,)`` bool."""
+        return torch.zeros_like(qpos[..., 0], dtype=torch.bool)
+
+    def script(self, clock: Clock, qpos: Tensor, qvel: Tensor) -> Tensor:
+        """Actions ``(..., num_actions)`` of the scripted motions, which teachers start from.
+
+        Raises:
+            RoboTSError: for a walker that has none.
+        """
+        raise RoboTSError("a walker with scripted motions", type(self).__name__, "take op3")
+
+    def lying(
+        self, position: Tensor, yaw: Tensor, generator: torch.Generator, unseen: bool
+    ) -> Tensor:
+        """``qpos (..., nq)`` of lying on the floor as after a fall, half of them on the back.
+
+        Args:
+            position: ``(..., 2)`` m.
+            yaw: by which the pose is turned, ``(...,)`` rad.
+            generator: what the poses are drawn with.
+            unseen: take the poses kept for measuring, rather than those of training.
+
+        Raises:
+            RoboTSError: for a walker that cannot fall.
+        """
+        raise RoboTSError("a walker that can lie down", type(self).__name__, "take op3")
+
+    def effort(self, control: Tensor, qpos: Tensor) -> Tensor:
+        """Torque of the knees, ``(...,)`` N m, under targets ``control (..., nu)``."""
+        return torch.zeros_like(qpos[..., 0])
 
 
 def robot_file(name: str) -> Path:

@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from robo_ts.env.observations import Term
 from robo_ts.envs.soccer.pitch import BALL_RADIUS
-from robo_ts.envs.soccer.walkers.base import Eye, Planar, Walker, robot_file
+from robo_ts.envs.soccer.walkers import op3_motions as motions
+from robo_ts.envs.soccer.walkers.base import Clock, Eye, Planar, Walker, robot_file
+from robo_ts.envs.soccer.walkers.op3_joints import JOINTS
 
-# Joint, the control's range on the left side, and the angle there when it stands with bent knees
-# (rad). The right side's are the negatives.
-_HEAD = {"head_pan": (-0.79, 0.79, 0.0), "head_tilt": (-0.63, -0.16, -0.4)}
-_ARM = {
-    "sho_pitch": (-2.2, 2.2, -0.534),
-    "sho_roll": (-0.8, 1.6, 0.88),
-    "el": (-1.4, 0.2, -0.628),
-}
-_LEG = {
-    "hip_yaw": (-0.3, 0.3, 0.0),
-    "hip_roll": (-0.4, -0.1, -0.1),
-    "hip_pitch": (-1.6, 0.5, -0.597),
-    "knee": (-0.2, 2.2, 1.131),
-    "ank_pitch": (-0.4, 1.8, 0.534),
-    "ank_roll": (-0.4, 0.4, -0.1),
-}
 _HEIGHT = 0.243  # m, of the base with bent knees
 _FALLEN_TILT, _FALLEN_HEIGHT = 0.7, 0.17  # cosine of the tilt, m
-
-
-def _both_sides() -> dict[str, tuple[float, float, float]]:
-    """All joints in the model's order."""
-    found = dict(_HEAD)
-    for part in (_ARM, _LEG):
-        found |= {f"l_{name}": value for name, value in part.items()}
-        found |= {f"r_{n}": (-high, -low, -mid) for n, (low, high, mid) in part.items()}
-    return found
-
-
-JOINTS = _both_sides()
+# Shoulders over the torso's origin, and over the floor when it stands with bent knees, m.
+_SHOULDER, _SHOULDER_HEIGHT = (-0.001, 0.111), 0.352
+_KNEES = (list(JOINTS).index("l_knee"), list(JOINTS).index("r_knee"))
+_STIFFNESS, _TORQUE = 21.1, 4.1  # of the servos, N m/rad and N m
+# Poses kept for measuring: the last ones of the file.
+_UNSEEN = 48
 
 
 class OP3(Walker):
@@ -72,6 +54,8 @@ class OP3(Walker):
     reach: ClassVar[float] = 0.09 + BALL_RADIUS
     fovy: ClassVar[float] = math.radians(43.3)
     neck: ClassVar[tuple[str, ...]] = ("head_pan", "head_tilt")
+    get_up_s: ClassVar[float] = motions.GET_UP_S
+    stride_s: ClassVar[float] = motions.STRIDE_S
 
     def __init__(self) -> None:
         low, high, rest = (torch.tensor(column) for column in zip(*JOINTS.values(), strict=True))
@@ -134,9 +118,67 @@ class OP3(Walker):
         upright = _rotation(qpos[..., 3:7])[..., 2, 2]
         return (upright < _FALLEN_TILT) | (qpos[..., 2] < _FALLEN_HEIGHT)
 
+    def uprightness(self, qpos: Tensor) -> Tensor:
+        return _rotation(qpos[..., 3:7])[..., 2, 2]
+
+    def rises(self, qpos: Tensor) -> Tensor:
+        up = _rotation(qpos[..., 3:7])[..., 2, :]
+        height = qpos[..., 2] + up[..., 0] * _SHOULDER[0] + up[..., 2] * _SHOULDER[1]
+        return height / _SHOULDER_HEIGHT
+
+    def supine(self, qpos: Tensor) -> Tensor:
+        return self.front(qpos) > 0.0
+
+    def front(self, qpos: Tensor) -> Tensor:
+        """Cosine between its front and the vertical, ``(...,)``: -1 face down, 1 on its back."""
+        return _rotation(qpos[..., 3:7])[..., 2, 0]
+
+    def side(self, qpos: Tensor) -> Tensor:
+        """Cosine between its left and the vertical, ``(...,)``."""
+        return _rotation(qpos[..., 3:7])[..., 2, 1]
+
+    def script(self, clock: Clock, qpos: Tensor, qvel: Tensor) -> Tensor:
+        up = _rotation(qpos[..., 3:7])[..., 2, :]
+        return motions.action(clock, up, qvel[..., 3:6])
+
+    def lying(
+        self, position: Tensor, yaw: Tensor, generator: torch.Generator, unseen: bool
+    ) -> Tensor:
+        poses = _lying_poses().to(yaw.device)
+        poses = poses[:, -_UNSEEN:] if unseen else poses[:, :-_UNSEEN]
+        shape, device = yaw.shape, yaw.device
+        side = torch.randint(2, shape, generator=generator, device=device)
+        which = torch.randint(poses.shape[1], shape, generator=generator, device=device)
+        qpos = poses[side, which]
+        zero = torch.zeros_like(yaw)
+        turn = torch.stack([torch.cos(0.5 * yaw), zero, zero, torch.sin(0.5 * yaw)], dim=-1)
+        return torch.cat(
+            [position, qpos[..., 2:3], product(turn, qpos[..., 3:7]), qpos[..., 7:]], dim=-1
+        )
+
+    def effort(self, control: Tensor, qpos: Tensor) -> Tensor:
+        off = control[..., _KNEES] - qpos[..., 7:][..., _KNEES]
+        return (_STIFFNESS * off).abs().clamp_max(_TORQUE).mean(dim=-1)
+
 
 # From the torso to the neck's joint, on to the head's, and on to the camera, m.
 _NECK_HEAD_EYE = ((-0.001, 0.0, 0.1365), (0.01, 0.019, 0.0285), (0.01425, -0.019, 0.04975))
+
+
+@cache
+def _lying_poses() -> Tensor:
+    """Settled poses, ``(prone and supine, poses, nq)``; gathered by scripts/op3_lying.py."""
+    with np.load(robot_file("op3").parent / "lying.npz", allow_pickle=False) as file:
+        return torch.from_numpy(np.stack([file["prone"], file["supine"]])).float()
+
+
+def product(one: Tensor, other: Tensor) -> Tensor:
+    """Products of quaternions ``(..., 4)``, w first."""
+    a, b, c, d = one.unbind(-1)
+    w, x, y, z = other.unbind(-1)
+    parts = [a * w - b * x - c * y - d * z, a * x + b * w + c * z - d * y]
+    parts += [a * y - b * z + c * w + d * x, a * z + b * y - c * x + d * w]
+    return torch.stack(parts, dim=-1)
 
 
 def _rotation(quaternion: Tensor) -> Tensor:

@@ -95,7 +95,7 @@ class Grasp(TaskEnv):
         self._start, self._goal = new(n, 3), new(n, 3)
         self._mass, self._friction, self._start_distance = new(n), new(n), new(n)
         self.record = Record.empty(n, self.device)
-        self.scene = look(self.sim, layout, self._surfaces, self.object_ids)
+        self.scene = look(self.sim, layout, self.surfaces, self.object_ids)
 
     def _make_tables(self) -> None:
         def floats(value: Any) -> Tensor:
@@ -104,7 +104,7 @@ class Grasp(TaskEnv):
         objects, layout = self.objects, self.layout
         points = floats(objects.points)
         area = 3.1 * floats(objects.diameter).square() * 0.6  # roughly; it only sets a length
-        self._surfaces = Surfaces(points, floats(objects.normals), (area / points.shape[1]).sqrt())
+        self.surfaces = Surfaces(points, floats(objects.normals), (area / points.shape[1]).sqrt())
         self._rest = Rest(
             floats(objects.pose_quat),
             floats(objects.pose_height),
@@ -196,7 +196,7 @@ class Grasp(TaskEnv):
         if self.goal_grasps:
             rotation = quat_to_matrix(start.quat)
             self.goal_grasps.draw(env_ids, ids, rotation, self.reset_rng)
-        self.scene.replace(env_ids, look(self.sim, self.layout, self._surfaces, ids, env_ids))
+        self.scene.replace(env_ids, look(self.sim, self.layout, self.surfaces, ids, env_ids))
 
     def _write_state(self, env_ids: Tensor, position: Tensor, quat: Tensor, target: Tensor) -> None:
         layout, at = self.layout, self.layout.object_qpos
@@ -226,7 +226,7 @@ class Grasp(TaskEnv):
         self.sim.write("ctrl", self.target)
 
     def _after_physics(self) -> None:
-        self.scene = look(self.sim, self.layout, self._surfaces, self.object_ids)
+        self.scene = look(self.sim, self.layout, self.surfaces, self.object_ids)
         self.eyes.step()
         config = self.config
         self.record.update(

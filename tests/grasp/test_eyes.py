@@ -113,7 +113,7 @@ def test_every_world_shows_its_own_object(make_grasp: MakeGrasp) -> None:
     assert len(env.object_ids.unique()) > 3
     for one, seen in enumerate(on_object):
         assert int(seen.sum()) > 20
-        shapes = env._surfaces.points @ turn[one].T
+        shapes = env.surfaces.points @ turn[one].T
         gap = torch.cdist(away[one][seen][None], shapes).amin(dim=-1).mean(dim=-1)
         assert int(gap.argmin()) == int(env.object_ids[one])
         assert float(gap.min()) < 0.005  # surface samples are that far apart

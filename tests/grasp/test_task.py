@@ -39,7 +39,7 @@ def turn_worlds(env: Grasp, angle: Tensor) -> None:
     ids = torch.arange(env.num_envs)
     from robo_ts.envs.grasp.scene import look
 
-    env.scene = look(env.sim, layout, env._surfaces, env.object_ids, ids)
+    env.scene = look(env.sim, layout, env.surfaces, env.object_ids, ids)
 
 
 def test_turning_the_whole_world_changes_nothing_a_teacher_sees_or_does(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robo_ts import completion, watching
+from robo_ts.arguments import not_negative
 from robo_ts.errors import RoboTSError
 
 TEXTS = {
@@ -98,7 +99,7 @@ def _add_doctor(parser: argparse.ArgumentParser) -> None:
         "key=value of a run to come",
     )
     _completed(what, completion.patients)
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=not_negative, default=0)
     parser.add_argument("--json", type=Path, default=None, help="write the findings here")
 
 
@@ -107,7 +108,7 @@ def _add_explain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rounds", type=int, default=0, help="of each short distillation")
     parser.add_argument("--num-envs", type=int, default=0, help="worlds of each")
     parser.add_argument("--episodes", type=int, default=512, help="per rung")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=not_negative, default=0)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here too")
 
 
@@ -120,7 +121,7 @@ def _add_matches(matches: argparse.ArgumentParser) -> None:
         "--only", default="", help="names, with commas: only pairs with one of them"
     )
     matches.add_argument("--engine", default="cpu")
-    matches.add_argument("--seed", type=int, default=0)
+    matches.add_argument("--seed", type=not_negative, default=0)
     matches.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
@@ -130,7 +131,7 @@ def _add_probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--times", default="", help="s after an episode's start, with commas")
     parser.add_argument("--num-envs", type=int, default=4096)
     parser.add_argument("--engine", default="cpu")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=not_negative, default=0)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 
@@ -144,7 +145,7 @@ def _add_transfer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--spread", type=float, default=0.0, help="draw its parameters this far around, 0.2 is 20%%"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=not_negative, default=0)
     parser.add_argument("--json", type=Path, default=None, help="write the figures here")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from robo_ts import completion
+from robo_ts.arguments import not_negative
 from robo_ts.errors import RoboTSError
 
 TEXTS = {
@@ -54,7 +55,7 @@ def _add_rollout(command: argparse.ArgumentParser) -> None:
     what = command.add_argument("what", nargs="+", metavar="TASK|PATH", help=_SHOWN)
     what.completer = completion.shown  # type: ignore[attr-defined]
     command.add_argument("--num-envs", type=int, default=16, help="worlds; 16 if left out")
-    command.add_argument("--seed", type=int, default=0, help="of the first episodes")
+    command.add_argument("--seed", type=not_negative, default=0, help="of the first episodes")
     for name, text in (
         ("--policy", "who acts: student, teacher, onnx, ..."),
         ("--beside", "who acts beside it, in the same worlds"),

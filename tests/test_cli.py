@@ -161,3 +161,13 @@ def test_an_unknown_policy_or_condition_is_named(capsys: pytest.CaptureFixture):
     assert "student" in capsys.readouterr().err
     assert main(["video", "quadrotor", "--condition", "eigth_5.5s"]) == 2
     assert "eight_5.5s" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", ["-1", "seven"])
+@pytest.mark.parametrize("verb", ["view", "video", "doctor"])
+def test_a_seed_is_a_whole_number_of_at_least_zero(
+    verb: str, seed: str, capsys: pytest.CaptureFixture
+):
+    with pytest.raises(SystemExit):
+        main([verb, "quadrotor", "--seed", seed])
+    assert f"of at least 0, got '{seed}'" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from robo_ts.doctor import examine
@@ -11,6 +12,7 @@ from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.pipeline.config import compose_run
 
 MACHINE = "machine"
+_Waiting = Callable[[], list[Examination]]
 
 
 def examine_all(words: list[str], seed: int = 0) -> list[Examination]:
@@ -25,16 +27,16 @@ def examine_all(words: list[str], seed: int = 0) -> list[Examination]:
     settings = [word for word in words if "=" in word]
     rest = [word for word in words if "=" not in word]
     bundles = [word for word in rest if _is_bundle(Path(word))]
-    done: list[Examination] = []
+    waiting: list[_Waiting] = []
     if len(bundles) == 2:
-        done.append(examine.couple(bundles[0], bundles[1], seed))
+        waiting.append(lambda: [examine.couple(bundles[0], bundles[1], seed)])
         rest = [word for word in rest if word not in bundles]
-    for word in rest:
-        if not (settings and word in list_tasks()):
-            done += _one(word, seed)
+    waiting += [_one(word, seed) for word in rest if not (settings and word in list_tasks())]
     if settings:
-        done += _to_come([word for word in rest if word in list_tasks()], settings, seed)
-    return done
+        tasks = [word for word in rest if word in list_tasks()]
+        waiting.append(lambda: _to_come(tasks, settings, seed))
+    # Nobody is examined before everybody is known: a typing error shows at once.
+    return [found for patient in waiting for found in patient()]
 
 
 def _to_come(tasks: list[str], settings: list[str], seed: int) -> list[Examination]:
@@ -53,22 +55,22 @@ def _to_come(tasks: list[str], settings: list[str], seed: int) -> list[Examinati
     return [seen, examine.before_launch(run)]
 
 
-def _one(word: str, seed: int) -> list[Examination]:
+def _one(word: str, seed: int) -> _Waiting:
     path = Path(word)
     if word == MACHINE:
-        return [examine.this_machine()]
+        return lambda: [examine.this_machine()]
     if word in list_tasks():
-        return examine.task(get_task(word), seed)
+        return lambda: examine.task(get_task(word), seed)
     if _is_bundle(path):
-        return [examine.bundle(path, seed)]
+        return lambda: [examine.bundle(path, seed)]
     if (path / "config.yaml").is_file():
-        return examine.run_folder(path, seed)
+        return lambda: examine.run_folder(path, seed)
     if any((path / name / "policy.json").is_file() for name in ("teacher", "student")):
-        return examine.kept(path, seed)
+        return lambda: examine.kept(path, seed)
     if path.suffix == ".onnx" and path.is_file():
-        return [examine.export(path.parent)]
+        return lambda: [examine.export(path.parent)]
     if (path / "policy.onnx").is_file():
-        return [examine.export(path)]
+        return lambda: [examine.export(path)]
     raise RoboTSError(
         "a task, a policy bundle, a folder with teacher and student, a run's folder, an export's "
         "folder, 'machine' or key=value",

@@ -83,10 +83,15 @@ class Laboratory:
     def episodes(self, actor: Actor, task: Any) -> Episodes:
         """Whole episodes in worlds that the run has never seen."""
         count = self.budget.episodes
-        return run_episodes(
-            actor,
-            lambda num, seed: self.worlds(task, num, seed),
-            count,
-            min(count, self.run.config.evaluate.num_envs),
-            derive(self.budget.seed, "explain measure"),
-        )
+        bar = Progress("measure", count, "episode")
+        try:
+            return run_episodes(
+                actor,
+                lambda num, seed: self.worlds(task, num, seed),
+                count,
+                min(count, self.run.config.evaluate.num_envs),
+                derive(self.budget.seed, "explain measure"),
+                bar.update,
+            )
+        finally:
+            bar.close()

@@ -91,6 +91,9 @@ def run_view(
     from robo_ts.view.web import HOST, close_server, open_server
 
     server = open_server(options.port)
+    url = f"http://{HOST}:{server.get_port()}"
+    # It can be opened at once; what it shows takes longer to load.
+    print(f"{url}  (opening {' '.join(words)})", flush=True)
     try:
         session = open_session(words, options, open_run)
         from robo_ts.env import list_tasks
@@ -107,7 +110,6 @@ def run_view(
         tasks = list_tasks() if session.can_record else ()
         page = Page(session, server, options.clips, tasks, open_task)
         page.tick()
-        url = f"http://{HOST}:{server.get_port()}"
         print(f"{session.task_name}: {url}  (Ctrl+C stops)", flush=True)
         if options.browser:
             open_browser(url)

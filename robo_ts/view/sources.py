@@ -102,7 +102,7 @@ def _open(word: str, open_run: OpenRun | None) -> Offer:
         )
     raise RoboTSError(
         "a task, or the path of a bundle, an ONNX file, a run or a NaN dump",
-        f"{word!r}, which is none of them",
+        f"{word!r}, which is none of them{'' if path.exists() else ' (no such file or folder)'}",
         f"{did_you_mean(word, list_tasks())} (the tasks), or check the path",
     )
 

@@ -14,6 +14,7 @@ from robo_ts.cli import main
 from robo_ts.doctor import examine, logs
 from robo_ts.doctor.patients import examine_all
 from robo_ts.env import get_task
+from robo_ts.errors import RoboTSError
 from robo_ts.policies import PolicyBundle
 
 ARTIFACTS = Path(__file__).parents[2] / "artifacts" / "quadrotor"
@@ -147,3 +148,16 @@ def test_a_whole_run_is_examined_part_by_part(smoke_run: Path, tmp_path: Path):
     assert len(subjects) == 3
     assert "teacher" in subjects[0] and "student" in subjects[0]
     assert subjects[1].startswith("log ") and subjects[2].startswith("export ")
+
+
+def test_nobody_is_examined_before_every_word_is_known(monkeypatch: pytest.MonkeyPatch):
+    def asked(*_: Any, **__: Any) -> Any:
+        pytest.fail("examined before the words were read")
+
+    for name in ("couple", "bundle", "task", "kept"):
+        monkeypatch.setattr(examine, name, asked)
+    known = [str(ARTIFACTS / "teacher"), str(ARTIFACTS / "student")]
+    with pytest.raises(RoboTSError, match="no such file or folder"):
+        examine_all([*known, "extra"])
+    with pytest.raises(RoboTSError, match="no such file or folder"):
+        examine_all(["quadrotor", "extra"])

@@ -36,8 +36,10 @@ def test_a_distilled_student_goes_on_to_learn_from_reward(teacher: str, tmp_path
     adapt = ["reinforce.kl_adapt=success", "reinforce.kl_target=0.5", "reinforce.minibatches=2"]
     assert main(["distill", *words, *tune, *adapt]) == 0
     found = rows(tmp_path / "r", "finetune")
-    assert [set(row) >= {"kl", "kl_weight", "reward", "value_loss"} for row in found] == [True] * 3
-    assert found[0]["kl"] > 0.0
+    assert [set(row) >= {"reward", "value_loss"} for row in found] == [True] * 3
+    # While the critic warms up nothing pulls at the student.
+    assert [set(row) >= {"kl", "kl_weight"} for row in found] == [False, True, True]
+    assert found[1]["kl"] > 0.0
     assert len(rows(tmp_path / "r", "student")) == 2
     assert not list((tmp_path / "r").rglob("checkpoint*.pt"))
     student = PolicyBundle.load(tmp_path / "r" / "student" / "bundle")

@@ -250,7 +250,10 @@ def test_the_engines_agree_about_a_robot_on_the_floor_and_on_its_feet() -> None:
     config = with_changes(SoccerConfig(), GET_UP | {"start": LYING | {"lying": 0.5}})
     cpu, warp = (
         make_env("soccer", 4, config, engine, 3)
-        for engine in (EngineConfig(threads=1), EngineConfig("warp", device="cpu"))
+        for engine in (
+            EngineConfig(threads=1),
+            EngineConfig("warp", device="cpu", njmax=400, nconmax=150),
+        )
     )
     assert isinstance(cpu, Soccer) and isinstance(warp, Soccer)
     for _ in range(4):

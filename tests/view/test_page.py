@@ -193,7 +193,7 @@ def _listening(pid: int) -> set[tuple[str, int]]:
 
 def test_another_task_is_chosen_on_the_page(visitor: Page):
     choose(visitor, "quadrotor", "soccer")
-    visitor.locator('input[value="scripted policy"]').first.wait_for()
+    visitor.locator('input[value="teacher"]').first.wait_for()  # soccer's committed policy
     assert until(lambda: visitor.locator('input[value="student"]').count() == 0)
     first = step(visitor)
     assert until(lambda: step(visitor) != first)

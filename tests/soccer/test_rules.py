@@ -142,8 +142,8 @@ def test_a_humanoid_that_falls_ends_its_episode_and_earns_nothing(make_soccer: M
 @pytest.mark.parametrize("kind", ["kickoff", "set_piece", "anywhere"])
 @pytest.mark.parametrize(("home", "away"), [(1, 0), (1, 1), (2, 2)])
 def test_nobody_starts_inside_another_or_outside_the_pitch(kind: str, home: int, away: int) -> None:
-    config = StartConfig(kickoff=0.0, set_piece=0.0, anywhere=0.0)
-    setattr(config, kind, 1.0)
+    shares = {"kickoff": 0.0, "set_piece": 0.0, "anywhere": 0.0, kind: 1.0}
+    config = StartConfig(**shares)  # type: ignore[arg-type]
     start = begin(config, 10_000, home, away, torch.Generator().manual_seed(0))
     limit = torch.tensor([HALF_LENGTH, HALF_WIDTH])
     assert (start.position.abs() < limit).all() and (start.ball.abs() < limit).all()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
-import gymnasium
 import numpy as np
 import pytest
 from gymnasium.utils.env_checker import data_equivalence
@@ -13,10 +11,9 @@ from gymnasium.utils.env_checker import data_equivalence
 from robo_ts.env import TaskEnv
 from robo_ts.env.adapters.gymnasium import BatchedEnv, SingleEnv
 from robo_ts.env.adapters.sb3 import SB3Env
-from robo_ts.envs.quadrotor import QuadrotorConfig
+from tests.gymnasium_worlds import SHORT, arrays, rollout
 
 MakeEnv = Callable[..., TaskEnv]
-SHORT = QuadrotorConfig(episode_steps=8)
 
 
 @pytest.fixture
@@ -31,28 +28,6 @@ def batch() -> Iterator[BatchedEnv]:
     env = BatchedEnv(6, "quadrotor", SHORT)
     yield env
     env.close()
-
-
-def rollout(env: Any, steps: int, seed: int) -> list[tuple]:
-    """Everything the environment says, with a reset wherever one world alone has ended."""
-    rng = np.random.default_rng(0)
-    said = [env.reset(seed=seed)]
-    for _ in range(steps):
-        said.append(env.step(rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)))
-        if isinstance(env, gymnasium.Env) and (said[-1][2] or said[-1][3]):
-            said.append(env.reset())
-    return said
-
-
-def arrays(value: Any) -> list[np.ndarray]:
-    """All number arrays inside a structure."""
-    if isinstance(value, dict):
-        return [array for part in value.values() for array in arrays(part)]
-    if isinstance(value, (tuple, list)) or (
-        isinstance(value, np.ndarray) and value.dtype == object
-    ):
-        return [array for part in value for array in arrays(part)]
-    return [value] if isinstance(value, np.ndarray) else []
 
 
 @pytest.mark.parametrize("kind", ["single", "batch"])

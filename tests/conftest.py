@@ -43,6 +43,15 @@ def make_quadrotor(engine: EngineConfig) -> Iterator[Callable[..., TaskEnv]]:
 
 
 @pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formulas run as they stand, also in further processes: where little is computed, compiling
+    would take nearly all the time."""
+    for module in ("envs.quadrotor.twin", "teach.apg", "distill.windows", "sim.analytic"):
+        monkeypatch.setattr(f"robo_ts.{module}.compiled", lambda function, *_, **__: function)
+    monkeypatch.setenv("TORCHDYNAMO_DISABLE", "1")
+
+
+@pytest.fixture
 def reuse_buffers(monkeypatch: pytest.MonkeyPatch) -> Callable[[TaskEnv], None]:
     """``reuse_buffers(env)``: the task emits the same tensors in every step, as a fast one may."""
 

@@ -8,8 +8,9 @@ from robo_ts.checks import check_finite, check_not_negative, check_positive, che
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import Range
 
-# Share of the Crazyflie's full thrust that grows linearly with rotor speed.
-LINEAR = 0.014373 / (0.003525 + 0.014373 + 0.09223)
+# Shares of the Crazyflie's full thrust: at rest, and what grows linearly with rotor speed.
+_GREATEST = 0.003525 + 0.014373 + 0.09223
+IDLE, LINEAR = 0.003525 / _GREATEST, 0.014373 / _GREATEST
 
 
 @dataclass
@@ -30,6 +31,8 @@ class DroneRanges:
             of what one pair of rotors can give.
         linear_thrust: share of the full thrust that grows linearly with rotor speed; above 1 the
             curve is concave.
+        idle_thrust: share of the full thrust that the curve gives at rest; below zero where rotors
+            must turn before they lift.
         sag: share of thrust lost at full load.
         weak_share: share of drones whose torque to inertia is drawn from ``weak`` instead.
         weak: torque to inertia of those, rad/s^2.
@@ -48,6 +51,7 @@ class DroneRanges:
     disturbance: float = 0.3
     disturbance_torque: float = 0.0
     linear_thrust: Range = field(default_factory=lambda: Range(LINEAR, LINEAR))
+    idle_thrust: Range = field(default_factory=lambda: Range(IDLE, IDLE))
     sag: Range = field(default_factory=Range)
     weak_share: float = 0.0
     weak: Range = field(default_factory=lambda: Range(40.0, 400.0, "log_uniform"))

@@ -19,8 +19,6 @@ from robo_ts.sim.rigid import GRAVITY
 
 BASE_MASS = 0.0306
 BASE_ROTOR_XY = 0.028
-# Share of a Crazyflie's thrust that its rotors would give at rest.
-CONSTANT = 0.003525 / (0.003525 + 0.014373 + 0.09223)
 # Pitch and yaw inertia over roll inertia of the Crazyflie.
 INERTIA_RATIO = (1.0, 9.6441e-6 / 9.4166e-6, 1.7460e-5 / 9.4166e-6)
 
@@ -96,17 +94,16 @@ def sample_drones(ranges: DroneRanges, num: int, generator: torch.Generator) -> 
     scale = torch.where(u < 0, 1.0 / (1.0 - u), 1.0 + u)
     rotor_xy = BASE_ROTOR_XY * (mass / BASE_MASS) ** (1.0 / 3.0) * scale
     max_thrust = t2w * mass * GRAVITY / 4.0
-    linear = draw["linear_thrust"]
-    shape = torch.stack([torch.full_like(linear, CONSTANT), linear, 1.0 - CONSTANT - linear])
     roll_inertia = math.sqrt(2.0) * rotor_xy * max_thrust / t2i
     ratio = torch.tensor(INERTIA_RATIO, device=device)[:, None]
     force = disturbance(ranges, t2w, mass, generator)
     twist = disturbance_torque(ranges, t2i, roll_inertia, generator)
+    idle, linear = idle_thrust(ranges, num, generator), draw["linear_thrust"]
     return Drones(
         mass=mass,
         inertia=roll_inertia * ratio,
         rotor=rotor_xy.expand(2, -1).clone(),
-        curve=max_thrust * shape,
+        curve=max_thrust * torch.stack([idle, linear, 1.0 - idle - linear]),
         torque_constant=draw["torque_constant"],
         rise_time=draw["rise_time"],
         fall_time=draw["fall_time"],
@@ -137,6 +134,15 @@ def disturbance_torque(
         return torch.zeros(3, num, device=device)
     draw = torch.randn(3, num, generator=rng, device=device)
     return ranges.disturbance_torque * torque_to_inertia * roll_inertia * draw
+
+
+def idle_thrust(ranges: DroneRanges, num: int, rng: torch.Generator) -> Tensor:
+    """Shares of the full thrust at rest, ``(num,)``; none is drawn where all drones have the same,
+    so that all else of a drone is what it was before there was a choice."""
+    one = ranges.idle_thrust
+    if one.law != "normal" and one.low == one.high:
+        return torch.full((num,), one.low, device=rng.device)
+    return one.sample((num,), rng)
 
 
 class Pool:

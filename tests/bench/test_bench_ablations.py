@@ -29,10 +29,11 @@ SMALL = (
 )
 
 
+pytestmark = pytest.mark.usefixtures("uncompiled")
+
+
 @pytest.fixture(autouse=True)
-def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("envs.quadrotor.twin", "teach.apg", "distill.windows", "sim.analytic"):
-        monkeypatch.setattr(f"robo_ts.{module}.compiled", lambda function, *_, **__: function)
+def same_commit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ablations, "commit", lambda: "one")  # whatever is being worked on
 
 

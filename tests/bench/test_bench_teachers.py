@@ -33,10 +33,7 @@ TINY = (
 )
 
 
-@pytest.fixture(autouse=True)
-def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("envs.quadrotor.twin", "teach.apg", "distill.windows", "sim.analytic"):
-        monkeypatch.setattr(f"robo_ts.{module}.compiled", lambda function, *_, **__: function)
+pytestmark = pytest.mark.usefixtures("uncompiled")
 
 
 @pytest.mark.slow

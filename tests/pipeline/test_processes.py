@@ -65,6 +65,7 @@ def small(path: Path, *words: str) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("uncompiled")
 def test_a_teacher_of_two_processes_is_saved_once_and_learns_from_both(tmp_path: Path) -> None:
     made = {}
     for count in (1, 2):
@@ -76,6 +77,7 @@ def test_a_teacher_of_two_processes_is_saved_once_and_learns_from_both(tmp_path:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("uncompiled")
 def test_the_whole_line_runs_through_formulas_and_ends_in_a_checked_file(tmp_path: Path) -> None:
     words = small(
         tmp_path,

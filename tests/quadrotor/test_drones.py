@@ -109,9 +109,11 @@ def test_the_hover_action_carries_the_weight(drones: Drones) -> None:
     assert torch.allclose(lift, 9.81 * drones.mass, rtol=1e-5)
 
 
-@pytest.mark.parametrize("linear", [0.0, 0.968, 1.5])
-def test_hover_is_found_on_straight_and_concave_curves_too(linear: float) -> None:
-    ranges = DroneRanges(linear_thrust=Range(linear, linear))
+@pytest.mark.parametrize(
+    ("linear", "idle"), [(0.0, 0.03), (0.968, 0.03), (1.5, 0.03), (0.5, -0.15)]
+)
+def test_hover_is_found_on_straight_and_concave_curves_too(linear: float, idle: float) -> None:
+    ranges = DroneRanges(linear_thrust=Range(linear, linear), idle_thrust=Range(idle, idle))
     drones = sample_drones(ranges, 100, torch.Generator().manual_seed(0))
     speed = 0.5 * (hover_action(drones.curve, drones.mass) + 1)
     c0, c1, c2 = drones.curve
@@ -120,6 +122,18 @@ def test_hover_is_found_on_straight_and_concave_curves_too(linear: float) -> Non
     assert torch.allclose(lift, 9.81 * drones.mass, rtol=1e-4)
     greatest = 4 * drones.curve.sum(dim=0) / (9.81 * drones.mass)
     assert torch.allclose(greatest, drones.thrust_to_weight, rtol=1e-5)
+
+
+def test_idle_thrust_is_drawn_within_its_range_and_changes_nothing_else() -> None:
+    plain, drawn = (
+        sample_drones(ranges, 500, torch.Generator().manual_seed(3))
+        for ranges in (DroneRanges(), DroneRanges(idle_thrust=Range(-0.16, 0.04)))
+    )
+    share = drawn.curve[0] / drawn.curve.sum(dim=0)
+    assert -0.16 <= float(share.min()) < -0.15 and 0.03 < float(share.max()) <= 0.04
+    for name in ("mass", "inertia", "rotor", "rise_time", "thrust_to_weight", "force", "torque"):
+        assert torch.equal(getattr(plain, name), getattr(drawn, name)), name
+    assert torch.allclose(plain.curve.sum(dim=0), drawn.curve.sum(dim=0))
 
 
 def test_tilts_are_uniform_angles_up_to_the_greatest() -> None:

@@ -159,6 +159,9 @@ def _add_bench(bench: argparse.ArgumentParser) -> None:
     bench.add_argument(
         "--percent", type=int, default=None, help="ablations: of the recipe's iterations"
     )
+    bench.add_argument(
+        "--episodes", type=int, default=None, help="teachers, ablations: per student and condition"
+    )
     bench.add_argument("--arms", default=None, help="ablations: names, with commas")
     bench.add_argument("--json", type=Path, default=None, help="write the figures here")
 
@@ -250,7 +253,7 @@ def _settings_apart(words: argparse.Namespace) -> list[str]:
     return plain or ["sim", "env"]
 
 
-_NUMBERS = ("num_envs", "threads", "seed", "seeds", "steps", "percent")
+_NUMBERS = ("num_envs", "threads", "seed", "seeds", "steps", "percent", "episodes")
 
 
 def _bench_speed(words: argparse.Namespace) -> _Measured:
@@ -259,7 +262,7 @@ def _bench_speed(words: argparse.Namespace) -> _Measured:
     from robo_ts.sim import EngineConfig
     from robo_ts.sim.api import ENGINES
 
-    only = ("seeds", "steps", "percent", "arms")
+    only = ("seeds", "steps", "percent", "episodes", "arms")
     _refuse(words, only, "sim, env and cameras, which are measured with one seed")
     task, name = words.task or "quadrotor", words.engine or "cpu"
     num_envs = 4096 if words.num_envs is None else words.num_envs

@@ -126,6 +126,7 @@ def run(
     seeds: Sequence[int] | None = None,
     threads: int = 0,
     percent: int = 0,
+    episodes: int = 0,
     arms: str = "",
     json: Path | None = None,
 ) -> dict[str, Any]:
@@ -135,13 +136,14 @@ def run(
         seeds: of everything that is trained; three when left out.
         threads: of torch in each process; 0 for as many as there are cores for.
         percent: of the recipe's iterations that every stage takes; 100 for 0.
+        episodes: that a student is measured in per condition; 0 for what the trials say.
         arms: names with commas; all of them when empty.
         json: file that results are kept in.
     """
     names = [word for word in arms.split(",") if word]
     words = (f"torch_threads={threads}",) if threads else ()
     chosen = range(3) if seeds is None else seeds
-    return compare(chosen, PLACE, json, names, words, percent or 100)
+    return compare(chosen, PLACE, json, names, words, percent or 100, episodes)
 
 
 def compare(
@@ -195,15 +197,18 @@ def compare(
                 rows.append({"seed": seed, "settings": plan.settings, "commit": now, **made})
             found[name] = _summed(known[name], sorted(rows, key=lambda r: r["seed"]))
             if kept:
-                write_json(kept, _figures(found, percent, known))
-    return read_json(kept) if kept else _figures(found, percent, known)
+                write_json(kept, _figures(found, (percent, episodes), known))
+    return read_json(kept) if kept else _figures(found, (percent, episodes), known)
 
 
-def _figures(found: Mapping[str, Any], percent: int, known: Mapping[str, Arm]) -> dict[str, Any]:
+def _figures(
+    found: Mapping[str, Any], size: tuple[int, int], known: Mapping[str, Arm]
+) -> dict[str, Any]:
     return {
         "measurement": "ablations",
         "recipe": RECIPE,
-        "percent": percent,
+        "percent": size[0],
+        "episodes": size[1],
         "conditions": CONDITIONS,
         "seeds": sorted({row["seed"] for arm in found.values() for row in arm["seeds"]}),
         "arms": {name: found[name] for name in known if name in found},

@@ -38,7 +38,7 @@ class Measurement:
 
 # What an option is when nobody gives it: whole numbers, 0 for a measurement's own choice, words,
 # and ``json``, the file its figures are kept in while it runs.
-OPTIONS = {"steps": 0, "percent": 0, "arms": "", "json": None}
+OPTIONS = {"steps": 0, "percent": 0, "episodes": 0, "arms": "", "json": None}
 _METHODS = {
     "reacher": "DAgger with a window against cloning, no memory of data, rsl_rl's loop",
     "hidden_cue": "imitation, reward, and both, where a cue is hidden from the student",
@@ -72,13 +72,13 @@ SUITE: dict[str, Measurement] = {
         "which teacher gives the better student of a quadrotor; hours",
         "robo_ts.bench.teachers:run",
         "robo_ts.bench.teachers:show",
-        ("steps",),
+        ("steps", "episodes"),
     ),
     "ablations": Measurement(
         "what each part of the quadrotor's recipe is worth; hours, resumable",
         "robo_ts.bench.ablations:run",
         "robo_ts.bench.ablations:show",
-        ("percent", "arms", "json"),
+        ("percent", "episodes", "arms", "json"),
         "quadrotor",
     ),
 }

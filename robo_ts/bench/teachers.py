@@ -65,17 +65,20 @@ def arms(pool: int = POOL) -> dict[str, Arm]:
     }
 
 
-def run(seeds: Sequence[int] | None = None, threads: int = 0, steps: int = 0) -> dict[str, Any]:
+def run(
+    seeds: Sequence[int] | None = None, threads: int = 0, steps: int = 0, episodes: int = 0
+) -> dict[str, Any]:
     """The comparison at full size.
 
     Args:
         seeds: of everything that is trained; three when left out.
         threads: of torch, 1 for 0.
         steps: control steps of every stage; 60 million for 0.
+        episodes: that a student is measured in; 0 for what the trial says.
     """
     words = (f"torch_threads={threads or 1}",)
     chosen = range(3) if seeds is None else seeds
-    return compare(chosen, steps or STEPS, POOL, Path("runs/teachers"), words)
+    return compare(chosen, steps or STEPS, POOL, Path("runs/teachers"), words, episodes)
 
 
 def compare(
@@ -182,7 +185,7 @@ def _tuned(run: Run, folder: RunDir, policy: Policy, episodes: int) -> dict[str,
 def _measured(run: Run, policy: Policy, name: str, episodes: int) -> dict[str, float | None]:
     """A student in trial ``hold``, the same worlds for every arm and seed; None for what is
     undefined where no drone survived."""
-    kept = run.run_dir / f"{name}.json"
+    kept = run.run_dir / f"{name}-{episodes or 'all'}.json"
     if kept.is_file():
         return read_json(kept)
     spec = get_task(run.task)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -289,6 +289,32 @@ def _recipe(data: Mapping[str, Any]) -> str:
     return f"{said}; {parts}.\n\n{table(('trial', 'policy', *units), rows)}"
 
 
+def _transfer(data: Mapping[str, Any]) -> str:
+    """Every robot in another simulator, and the nearest one in MuJoCo."""
+    rows = []
+    for robot, places in data["robots"].items():
+        for place, label in (("there", data["simulator"]), ("here", "mujoco")):
+            for who, one in places[place].items():
+                held = [_interval(one[key]) for key in ("within_limits", "survived")]
+                error = one["position_error_m"]
+                centre = 100.0 * error["median"], [100.0 * x for x in error["median_ci95"]]
+                rows.append((code(robot), label, who, *held, _around(*centre)))
+    head = ("robot", "simulator", "policy", "never terminated", "survived", "error, median, cm")
+    note = f"{data['episodes']} episodes each"
+    if data["spread"]:
+        note += f"; the other simulator's parameters drawn within {100 * data['spread']:.0f}%"
+    return f"{note}.\n\n{table(head, rows)}"
+
+
+def _interval(found: Mapping[str, Any]) -> str:
+    mean, (low, high) = found["mean"], found["ci95"]
+    return f"{100 * mean:.1f}% ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def _around(value: float, ends: Sequence[float]) -> str:
+    return f"{value:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
+
+
 _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], str]]] = [
     (lambda d: "arms" in d, _arms),
     (lambda d: "rates" in d, _speed),
@@ -300,6 +326,7 @@ _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, 
     (lambda d: "synthesised" in d and "unseen" in d, _proposals),
     (lambda d: "trials" in d and "runs" in d, _recipe),
     (lambda d: "trials" in d and "policies" in d, _trials),
+    (lambda d: "robots" in d and "simulator" in d, _transfer),
 ]
 
 
@@ -314,7 +341,7 @@ def _share(found: Mapping[str, Any]) -> str:
     mean, ends = (
         (value["mean"], value["ci95"]) if isinstance(value, dict) else (value, found["ci95"])
     )
-    return f"{100 * mean:.1f}% ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})"
+    return _interval({"mean": mean, "ci95": ends})
 
 
 def _spread(found: Mapping[str, Any]) -> str:

@@ -170,18 +170,21 @@ def test_the_command_passes_everything_on(
         seeds: Sequence[int] = (),
         threads: int = 0,
         percent: int = 0,
+        episodes: int = 0,
         arms: str = "",
         json: Path | None = None,
     ) -> dict[str, Any]:
-        seen.update(seeds=list(seeds), percent=percent, arms=arms, json=json)
+        seen.update(seeds=list(seeds), percent=percent, episodes=episodes, arms=arms, json=json)
         return {}
 
     monkeypatch.setattr(ablations, "run", run)
     monkeypatch.setattr(ablations, "show", lambda figures: None)
     out = tmp_path / "a.json"
-    words = ["ablations", "task=quadrotor", "seeds=2", "percent=5", "--arms", "recipe,cloning"]
+    words = ["ablations", "task=quadrotor", "seeds=2", "percent=5", "episodes=64"]
+    words += ["--arms", "recipe,cloning"]
     assert main(["bench", *words, "--json", str(out)]) == 0
-    assert seen == {"seeds": [0, 1], "percent": 5, "arms": "recipe,cloning", "json": out}
+    sizes = {"percent": 5, "episodes": 64}
+    assert seen == {"seeds": [0, 1], **sizes, "arms": "recipe,cloning", "json": out}
     for wrong in (["ablations", "task=reacher"], ["teachers", "percent=5"], ["sim", "--arms", "x"]):
         assert main(["bench", *wrong]) == 2
     assert "quadrotor" in capsys.readouterr().err

@@ -89,15 +89,23 @@ def test_stages_are_sized_by_their_control_steps(tmp_path: Path) -> None:
 def test_the_command_passes_the_budget_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen = {}
 
-    def run(seeds: object = None, threads: int = 0, steps: int = 0) -> dict[str, int]:
-        seen.update(seeds=seeds, steps=steps)
+    def run(
+        seeds: object = None, threads: int = 0, steps: int = 0, episodes: int = 0
+    ) -> dict[str, int]:
+        seen.update(seeds=seeds, steps=steps, episodes=episodes)
         return {}
 
     monkeypatch.setattr(teachers, "run", run)
     monkeypatch.setattr(teachers, "show", lambda figures: None)
     out = tmp_path / "t.json"
-    assert main(["bench", "teachers", "steps=5000", "seeds=2", "--json", str(out)]) == 0
-    assert seen["steps"] == 5000 and list(seen["seeds"]) == [0, 1] and out.is_file()
+    words = ["teachers", "steps=5000", "episodes=64", "seeds=2"]
+    assert main(["bench", *words, "--json", str(out)]) == 0
+    assert (
+        seen["steps"] == 5000
+        and seen["episodes"] == 64
+        and list(seen["seeds"]) == [0, 1]
+        and out.is_file()
+    )
     assert main(["bench", "reacher", "steps=5000"]) == 2
     assert main(["bench", "sim", "--steps", "5"]) == 2
 

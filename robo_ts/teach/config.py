@@ -38,6 +38,8 @@ class PPOConfig:
         zero_head: whether the actor's last layer starts at zero, so that it does at first what
             ``base_term`` says and nothing else.
         start_from: folder of a bundle whose network the actor starts from; empty for none.
+        start_std: action noise of an actor that starts from a bundle; 0 for the bundle's own. What
+            must be done precisely, such as holding a thing, suffers from more than about 0.15.
         critic_warmup: first rounds in which only the critic learns; an actor that starts from a
             good one is spoilt by a critic that knows nothing.
         informed: the penalty on what a student could not imitate; off unless it has a weight.
@@ -64,12 +66,13 @@ class PPOConfig:
     base_term: str = ""
     zero_head: bool = False
     start_from: str = ""
+    start_std: float = 0.0
     critic_warmup: int = 0
     informed: InformedConfig = field(default_factory=InformedConfig)
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "teacher", ("entropy", "value_loss", "critic_warmup"))
+        check_not_negative(self, "teacher", ("entropy", "value_loss", "start_std", "critic_warmup"))
         check_positive(self, "teacher", ("max_grad_norm",))
         for name in ("actor", "critic"):
             widths = getattr(self, name)

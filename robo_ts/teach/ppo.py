@@ -55,7 +55,7 @@ class PPOTeacher:
         if config.zero_head:
             zero_head(self.algorithm.get_policy())
         if config.start_from:
-            start_from(self.algorithm.get_policy(), self._earlier())
+            start_from(self.algorithm.get_policy(), self._earlier(), config.start_std)
         # Sums and counts of episodes that ended. Where there are opponents, ties count half.
         self._ended: dict[str, deque[tuple[float, int]]] = {
             name: deque(maxlen=50) for name in ("success", "points")

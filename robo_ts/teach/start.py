@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -16,8 +17,10 @@ from robo_ts.policies.player import silent_inputs
 _COUNT = 100_000
 
 
-def start_from(actor: Any, policy: Policy) -> None:
+def start_from(actor: Any, policy: Policy, std: float = 0.0) -> None:
     """Give rsl_rl's MLP ``actor`` the layers, the normaliser and the noise of ``policy``.
+
+    The noise is ``std`` instead where that is not 0.
 
     Inputs that were constant for the earlier policy (opponents that were never there) get weight 0
     and variance 1: what was learnt stays as it was until the new task makes use of them.
@@ -41,7 +44,9 @@ def start_from(actor: Any, policy: Policy) -> None:
             own.bias.copy_(other.bias)
         if isinstance(policy.normalizer, Normalizer):
             _copy_statistics(actor.obs_normalizer, policy.normalizer, mine[0])
-        if policy.log_std is not None:
+        if std:
+            _copy_noise(actor.distribution, torch.full((policy.num_actions,), math.log(std)))
+        elif policy.log_std is not None:
             _copy_noise(actor.distribution, policy.log_std)
 
 

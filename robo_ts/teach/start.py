@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
@@ -44,10 +43,16 @@ def start_from(actor: Any, policy: Policy, std: float = 0.0) -> None:
             own.bias.copy_(other.bias)
         if isinstance(policy.normalizer, Normalizer):
             _copy_statistics(actor.obs_normalizer, policy.normalizer, mine[0])
-        if std:
-            _copy_noise(actor.distribution, torch.full((policy.num_actions,), math.log(std)))
-        elif policy.log_std is not None:
-            _copy_noise(actor.distribution, policy.log_std)
+        if policy.log_std is not None and hasattr(actor.distribution, "log_std_param"):
+            actor.distribution.log_std_param.copy_(policy.log_std)
+    if std:
+        set_noise(actor, std)
+
+
+@torch.no_grad()
+def set_noise(actor: Any, std: float) -> None:
+    """Give every action of rsl_rl's Gaussian ``actor`` the noise ``std``."""
+    actor.distribution.log_std_param.fill_(math.log(std))
 
 
 def zero_head(actor: Any) -> None:
@@ -66,8 +71,3 @@ def _copy_statistics(own: Any, other: Normalizer, first: torch.nn.Linear) -> Non
     own._std.copy_(std)
     own._var.copy_(std.square())
     own.count.fill_(_COUNT)
-
-
-def _copy_noise(distribution: Any, log_std: Tensor) -> None:
-    if hasattr(distribution, "log_std_param"):
-        distribution.log_std_param.copy_(log_std)

@@ -91,9 +91,10 @@ def test_the_committed_student_looks_and_acts_on_nothing_hidden(make_grasp: Make
     for _ in range(3):
         env.step(0.5 * torch.ones(N, env.num_actions))
     assert student.spec.privileged() == []
-    obs, hidden = env.observe(), student.initial_state(N)
-    other = obs.clone()
-    other["palm_depth"] = obs["palm_depth"].view(torch.int16).roll(1, 0).view(torch.uint16)
+    seen, hidden = env.observe(), student.initial_state(N)
+    obs = {name: seen[name] for name in student.spec}
+    turned = obs["palm_depth"].view(torch.int16).roll(1, 0).view(torch.uint16)
+    other = obs | {"palm_depth": turned}
     assert not torch.allclose(student.act(obs, hidden)[0], student.act(other, hidden)[0], atol=1e-2)
     assert same_actions(env, student)
 

@@ -293,14 +293,15 @@ class Distiller:
         outcome = torch.where(wrong <= config.rollin.gate.tolerance, 1.0, -1.0)
         # Nobody judged a world without labels: its mean error is not a number.
         self.dataset.end(unsure / steps, torch.where(wrong.isnan(), 0.0, outcome))
-        # At the very start nothing moves: statistics of that would be none.
         since = self.iteration - config.scatter_iterations
         if since < config.normalizer_iterations:
+            # At the very start nothing moves: statistics of that would be none.
             if since >= 0 and self.student.config.normalize and self.student.spec.vectors():
                 self.student.normalizer.update(  # type: ignore[operator]
                     self.student.inputs(rollout.obs)
                 )
-            self.updater.heads.observe(rollout.fields)
+            # What heads tell of is measured in units of its own spread, at the start and later.
+            self.updater.heads.observe(rollout.fields, anew=since == 0)
 
     # -- persistence -------------------------------------------------------------------------------
 

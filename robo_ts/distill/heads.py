@@ -35,11 +35,14 @@ class Heads(nn.Module):
         self.latent = nn.Linear(width, teacher_latent) if teacher_latent else None
         self.failure = nn.Linear(width, 1) if failure else None
 
-    def observe(self, fields: Mapping[str, Tensor]) -> None:
-        """Gather the statistics by which targets are scaled, so that units do not matter."""
+    def observe(self, fields: Mapping[str, Tensor], anew: bool = False) -> None:
+        """Gather the statistics by which targets are scaled, so that units do not matter; ``anew``
+        forgets those gathered so far."""
         for name, module in self.names.items():
             scale = self.scales[module]
             assert isinstance(scale, Normalizer)
+            if anew:
+                scale.count.zero_()
             scale.update(fields[f"aux.{name}"])
 
     def auxiliary_loss(self, latent: Tensor, fields: Mapping[str, Tensor]) -> Tensor:

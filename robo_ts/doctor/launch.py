@@ -77,8 +77,9 @@ def _floats_per_step(config: PipelineConfig, spec: ObservationSpec) -> float:
     for name in spec.images():
         channels, height, width = spec[name].image
         total += channels * height * width
-        for width_out in student.channels:
-            height, width = (height + 1) // 2, (width + 1) // 2
+        for index, width_out in enumerate(student.channels):
+            step = student.patch if index == 0 and student.patch else 2
+            height, width = (height + step - 1) // step, (width + step - 1) // step
             total += 2 * width_out * height * width
     return float(total)
 

@@ -34,6 +34,9 @@ class PolicyConfig:
         channels: of each image encoder's convolutions (3 x 3, stride 2, the first 5 x 5), and of
             the layers that every point of a point cloud passes.
         image_features: numbers each image or point encoder gives.
+        patch: side of the squares of pixels that an image encoder's first convolution reads, side
+            by side (as in ViT, arXiv 2010.11929), several times cheaper than 5 x 5 at stride 2; 0
+            for the latter.
     """
 
     encoder: list[int] = field(default_factory=lambda: [64])
@@ -50,6 +53,7 @@ class PolicyConfig:
     initial_std: float = 0.3
     channels: list[int] = field(default_factory=lambda: [16, 32, 32])
     image_features: int = 64
+    patch: int = 0
 
     def __post_init__(self) -> None:
         check_finite(self)
@@ -69,6 +73,8 @@ class PolicyConfig:
             widths += [self.memory_size, self.memory_layers]
         if min(widths, default=1) < 1:
             raise RoboTSError("layer widths >= 1", str(widths), "mend the policy config")
+        if self.patch < 0:
+            raise RoboTSError("a patch >= 0", str(self.patch), "use 0 for 5 x 5 at stride 2")
         if not self.action_clip >= 0.0:
             raise RoboTSError("an action_clip >= 0", str(self.action_clip), "use 0 for no clip")
 
@@ -76,6 +82,7 @@ class PolicyConfig:
         """All of it as plain data. What policies were made without, before there was the setting,
         is left out, so that their digests stay what they were."""
         words = asdict(self)
-        if not self.learn_initial_state:
-            del words["learn_initial_state"]
+        for name in ("learn_initial_state", "patch"):
+            if not words[name]:
+                del words[name]
         return words

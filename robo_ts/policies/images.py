@@ -21,25 +21,35 @@ class ImageEncoder(nn.Module):
         shape: ``(channels, height, width)`` of one image.
         channels: of the convolutions; the first is 5 x 5, the others 3 x 3.
         features: numbers it gives.
+        patch: the first convolution reads squares of so many pixels a side, side by side, instead;
+            0 for 5 x 5 at stride 2. What does not fill a square at the right and bottom is not
+            seen.
 
     Raises:
         RoboTSError: when the image is too small for so many convolutions.
     """
 
-    def __init__(self, shape: tuple[int, ...], channels: list[int], features: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], channels: list[int], features: int, patch: int = 0
+    ) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before, height, width = shape
         for index, after in enumerate(channels):
-            kernel = 5 if index == 0 else 3
-            layers += [nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2)]
+            if index == 0 and patch:
+                layers += [nn.Conv2d(before, after, patch, stride=patch)]
+                height, width = height // patch, width // patch
+            else:
+                kernel = 5 if index == 0 else 3
+                layers += [nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2)]
+                height, width = math.ceil(height / 2), math.ceil(width / 2)
             layers += [nn.ReLU(inplace=True)]
-            before, height, width = after, math.ceil(height / 2), math.ceil(width / 2)
+            before = after
         if min(height, width) < 2:
             raise RoboTSError(
-                f"images of at least {2 ** (len(channels) + 1)} pixels a side",
+                f"images of at least {(patch or 2) * 2 ** len(channels)} pixels a side",
                 f"{shape[1]} x {shape[2]}",
-                "use fewer student.channels or larger images",
+                "use fewer student.channels, a smaller student.patch or larger images",
             )
         self.convolutions = nn.Sequential(*layers)
         self.dense = nn.Linear(before * height * width, features)

@@ -65,7 +65,9 @@ class Policy(nn.Module):
         self.encoder, size = _dense(size, config.encoder if size else [], config.activation)
         self.images = nn.ModuleDict(
             {
-                name: ImageEncoder(spec[name].image, config.channels, config.image_features)
+                name: ImageEncoder(
+                    spec[name].image, config.channels, config.image_features, config.patch
+                )
                 for name in spec.images()
             }
         )

@@ -31,6 +31,8 @@ class PPOConfig:
         value_loss: weight of the value loss.
         max_grad_norm: gradients are clipped to this norm.
         initial_std: of the action noise.
+        final_std: it falls linearly to this, whatever was learnt of it; 0 leaves it to be learnt.
+            Without an entropy bonus it hardly falls by itself, and what has to be held suffers.
         actor: widths of the actor's layers.
         critic: widths of the critic's layers.
         activation: of both.
@@ -38,6 +40,8 @@ class PPOConfig:
         zero_head: whether the actor's last layer starts at zero, so that it does at first what
             ``base_term`` says and nothing else.
         start_from: folder of a bundle whose network the actor starts from; empty for none.
+        start_std: action noise of an actor that starts from a bundle, in the place of
+            ``initial_std``; 0 for the bundle's own, or ``initial_std`` where ``final_std`` is set.
         critic_warmup: first rounds in which only the critic learns; an actor that starts from a
             good one is spoilt by a critic that knows nothing.
         informed: the penalty on what a student could not imitate; off unless it has a weight.
@@ -58,18 +62,22 @@ class PPOConfig:
     value_loss: float = 1.0
     max_grad_norm: float = 1.0
     initial_std: float = 0.4
+    final_std: float = 0.0
     actor: list[int] = field(default_factory=lambda: [64, 64])
     critic: list[int] = field(default_factory=lambda: [128, 64])
     activation: str = "elu"
     base_term: str = ""
     zero_head: bool = False
     start_from: str = ""
+    start_std: float = 0.0
     critic_warmup: int = 0
     informed: InformedConfig = field(default_factory=InformedConfig)
     curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "teacher", ("entropy", "value_loss", "critic_warmup"))
+        check_not_negative(
+            self, "teacher", ("entropy", "value_loss", "final_std", "start_std", "critic_warmup")
+        )
         check_positive(self, "teacher", ("max_grad_norm",))
         for name in ("actor", "critic"):
             widths = getattr(self, name)

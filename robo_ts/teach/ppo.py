@@ -22,7 +22,7 @@ from robo_ts.teach.config import PPOConfig
 from robo_ts.teach.convert import policy_from_rsl_rl
 from robo_ts.teach.curriculum import VariantCurriculum, has_variants
 from robo_ts.teach.informed import ProxyStudent
-from robo_ts.teach.start import start_from, zero_head
+from robo_ts.teach.start import set_noise, start_from, zero_head
 
 
 class PPOTeacher:
@@ -55,7 +55,7 @@ class PPOTeacher:
         if config.zero_head:
             zero_head(self.algorithm.get_policy())
         if config.start_from:
-            start_from(self.algorithm.get_policy(), self._earlier())
+            start_from(self.algorithm.get_policy(), self._earlier(), config.start_std)
         # Sums and counts of episodes that ended. Where there are opponents, ties count half.
         self._ended: dict[str, deque[tuple[float, int]]] = {
             name: deque(maxlen=50) for name in ("success", "points")
@@ -72,6 +72,8 @@ class PPOTeacher:
         algorithm, rate = self.algorithm, self._learning_rate()
         for group in algorithm.optimizer.param_groups:
             group["lr"] = rate
+        if self.config.final_std:
+            set_noise(algorithm.get_policy(), self._std())
         reward, penalty = torch.zeros(2, device=self.env.device)
         algorithm.train_mode()
         with torch.no_grad():
@@ -224,6 +226,13 @@ class PPOTeacher:
         config = self.config
         share = min(self.iteration / config.iterations, 1.0)
         return config.learning_rate + share * (config.final_learning_rate - config.learning_rate)
+
+    def _std(self) -> float:
+        """The planned action noise of this round."""
+        config = self.config
+        share = min(self.iteration / config.iterations, 1.0)
+        first = (config.start_std if config.start_from else 0.0) or config.initial_std
+        return first + share * (config.final_std - first)
 
     def _settings(self) -> dict[str, Any]:
         """rsl_rl's nested settings."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from robo_ts.errors import RoboTSError
 from robo_ts.policies import Policy
@@ -16,8 +16,10 @@ from robo_ts.policies.player import silent_inputs
 _COUNT = 100_000
 
 
-def start_from(actor: Any, policy: Policy) -> None:
+def start_from(actor: Any, policy: Policy, std: float = 0.0) -> None:
     """Give rsl_rl's MLP ``actor`` the layers, the normaliser and the noise of ``policy``.
+
+    The noise is ``std`` instead where that is not 0.
 
     Inputs that were constant for the earlier policy (opponents that were never there) get weight 0
     and variance 1: what was learnt stays as it was until the new task makes use of them.
@@ -41,8 +43,16 @@ def start_from(actor: Any, policy: Policy) -> None:
             own.bias.copy_(other.bias)
         if isinstance(policy.normalizer, Normalizer):
             _copy_statistics(actor.obs_normalizer, policy.normalizer, mine[0])
-        if policy.log_std is not None:
-            _copy_noise(actor.distribution, policy.log_std)
+        if policy.log_std is not None and hasattr(actor.distribution, "log_std_param"):
+            actor.distribution.log_std_param.copy_(policy.log_std)
+    if std:
+        set_noise(actor, std)
+
+
+@torch.no_grad()
+def set_noise(actor: Any, std: float) -> None:
+    """Give every action of rsl_rl's Gaussian ``actor`` the noise ``std``."""
+    actor.distribution.log_std_param.fill_(math.log(std))
 
 
 def zero_head(actor: Any) -> None:
@@ -61,8 +71,3 @@ def _copy_statistics(own: Any, other: Normalizer, first: torch.nn.Linear) -> Non
     own._std.copy_(std)
     own._var.copy_(std.square())
     own.count.fill_(_COUNT)
-
-
-def _copy_noise(distribution: Any, log_std: Tensor) -> None:
-    if hasattr(distribution, "log_std_param"):
-        distribution.log_std_param.copy_(log_std)

@@ -99,6 +99,26 @@ def test_scattered_rounds_see_independent_beginnings_and_leave_statistics_alone(
     assert count() == 20 * N
 
 
+def test_heads_measure_in_the_spread_of_starts_first_and_of_whole_episodes_then() -> None:
+    distiller = make(
+        env=Sighted(N), auxiliary=["target"], scatter_iterations=2, normalizer_iterations=1
+    )
+    scale = next(iter(distiller.updater.heads.scales.values()))
+    assert isinstance(scale, Normalizer)
+    seen = []
+    for _ in range(2):
+        distiller.learn_one()
+        seen.append(distiller.dataset.newest().fields["aux.target"])
+    both = torch.cat(seen).flatten(0, 1)
+    torch.testing.assert_close(scale.variance, both.var(dim=0, unbiased=False))
+    for _ in range(2):  # the second is past normalizer_iterations
+        distiller.learn_one()
+        seen.append(distiller.dataset.newest().fields["aux.target"])
+    later = seen[2].flatten(0, 1)
+    torch.testing.assert_close(scale.mean, later.mean(dim=0))
+    torch.testing.assert_close(scale.variance, later.var(dim=0, unbiased=False))
+
+
 def test_scattered_rounds_need_an_environment_that_can_be_reset() -> None:
     with pytest.raises(RoboTSError, match="scatter_iterations"):
         make(scatter_iterations=1).learn_one()

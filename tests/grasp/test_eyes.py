@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,10 +18,11 @@ from robo_ts.envs.grasp.geometry import quat_to_matrix
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate.ablations import ablated_groups
 from robo_ts.pipeline.config import compose_run
-from robo_ts.policies import Policy, PolicyConfig
+from robo_ts.policies import Policy, PolicyBundle, PolicyConfig
 from robo_ts.sim.cameras import SensorConfig
 
 MakeGrasp = Callable[..., Grasp]
+ROOT = Path(__file__).resolve().parents[2]
 N = 4
 FEW = {"count": 8, "families": ["prism", "profile", "slab", "pebble"]}
 
@@ -78,6 +80,22 @@ def test_no_student_acts_on_what_only_the_simulator_knows(kind: str, make_grasp:
         env.step(0.5 * torch.ones(N, env.num_actions))
     student = student_of(env, STUDENTS[kind])
     assert student.spec.privileged() == []
+    assert same_actions(env, student)
+
+
+def test_the_committed_student_looks_and_acts_on_nothing_hidden(make_grasp: MakeGrasp) -> None:
+    bundle = PolicyBundle.load(ROOT / "artifacts" / "grasp" / "eyes" / "student")
+    env = make_grasp(num_envs=N, objects=FEW, eyes=EyesConfig())
+    student = bundle.policy.eval()
+    bundle.check_fits("grasp", env.spec, env.num_actions)
+    for _ in range(3):
+        env.step(0.5 * torch.ones(N, env.num_actions))
+    assert student.spec.privileged() == []
+    seen, hidden = env.observe(), student.initial_state(N)
+    obs = {name: seen[name] for name in student.spec}
+    turned = obs["palm_depth"].view(torch.int16).roll(1, 0).view(torch.uint16)
+    other = obs | {"palm_depth": turned}
+    assert not torch.allclose(student.act(obs, hidden)[0], student.act(other, hidden)[0], atol=1e-2)
     assert same_actions(env, student)
 
 

@@ -68,6 +68,36 @@ def test_it_acts_as_the_earlier_policy_and_ignores_opponents_at_first(
     env.close()
 
 
+def test_it_begins_with_the_noise_it_is_told(engine: EngineConfig, alone: Path) -> None:
+    env = soccer(engine, [])
+    config = replace(settings(str(alone)), start_std=0.13)
+    learner = PPOTeacher(env, GROUPS, config)
+    earlier, policy = PolicyBundle.load(alone).policy, learner.policy()
+    assert earlier.log_std is not None and policy.log_std is not None
+    assert torch.allclose(policy.log_std.exp(), torch.full_like(policy.log_std, 0.13))
+    assert not torch.allclose(earlier.log_std.exp(), policy.log_std.exp(), atol=0.05)
+    assert torch.equal(policy.head.weight, earlier.head.weight)
+    learner.algorithm.act(env.observe())
+    std = learner.algorithm.get_policy().output_std
+    assert torch.allclose(std, torch.full_like(std, 0.13))
+    env.close()
+
+
+def test_its_noise_falls_as_planned(engine: EngineConfig, alone: Path) -> None:
+    env = soccer(engine, [])
+    # While the critic warms up the actor stays what it was when it acted.
+    plan = {"iterations": 4, "critic_warmup": 4, "start_std": 0.3, "final_std": 0.1}
+    learner = PPOTeacher(env, GROUPS, replace(settings(str(alone)), **plan))
+    found = []
+    for _ in range(3):
+        learner.learn_one()
+        log_std = learner.policy().log_std
+        assert log_std is not None and torch.equal(log_std, log_std.max().expand_as(log_std))
+        found.append(float(log_std.detach().max().exp()))
+    assert found == pytest.approx([0.3, 0.25, 0.2])
+    env.close()
+
+
 def test_a_player_ignores_what_never_varied_in_its_training(
     engine: EngineConfig, alone: Path
 ) -> None:

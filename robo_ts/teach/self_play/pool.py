@@ -40,7 +40,7 @@ class SnapshotPool:
     def opponents(self) -> list[int]:
         """Places of the snapshots that play, oldest first."""
         count = math.ceil(self.config.share * len(self))
-        room = self.config.largest - int(self.config.untrained)
+        room = self.config.room
         if count <= room:
             return list(range(count))
         return [round(i * (count - 1) / max(room - 1, 1)) for i in range(room)]

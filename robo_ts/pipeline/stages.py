@@ -109,6 +109,10 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
         learner = PPOTeacher(env, run.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, _TAUGHT)
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
+    if isinstance(learner, SelfPlay) and rank() == 0:
+        for name, earlier in learner.pool.kept().items():
+            kept = _bundle(run, env, earlier, "teacher", spent.seconds, learner.samples)
+            kept.save(folder.stage("teacher") / "pool" / name)
     if learner.curriculum is not None:
         write_json(folder.stage("teacher") / "variants.json", learner.curriculum.report())
     env.close()

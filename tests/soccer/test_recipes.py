@@ -87,6 +87,19 @@ def test_a_given_teacher_that_played_alone_ignores_opponents(tmp_path: Path) -> 
         assert not torch.equal(policy.act(changed)[0], policy.act({"privileged": seen})[0])
 
 
+def test_self_play_keeps_snapshots_for_later_policies_to_play_against(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["task=soccer", "recipe=smoke", "self_play.snapshot_every=1", "self_play.kept=2"]
+    assert main(["teach", *words, f"run_dir={run}"]) == 0
+    pool = {path.name: PolicyBundle.load(path) for path in (run / "teacher" / "pool").iterdir()}
+    assert set(pool) == {"snapshot_1", "snapshot_5"}
+    last = PolicyBundle.load(run / "teacher" / "bundle")
+    assert len({bundle.digest() for bundle in (last, *pool.values())}) == 3
+    keep = runpy.run_path(str(ROOT / "scripts" / "keep_artifact.py"))["main"]
+    keep(str(run), str(tmp_path / "kept"))
+    assert (tmp_path / "kept" / "pool" / "snapshot_1" / "policy.json").is_file()
+
+
 def test_a_student_of_unknown_groups_is_refused_by_name(tmp_path: Path) -> None:
     words = ["task=soccer", "recipe=smoke", "student.groups=[head_rgb]", f"run_dir={tmp_path}"]
     with pytest.raises(RoboTSError, match="head_rgb"):

@@ -74,6 +74,17 @@ def test_too_many_opponents_are_thinned_out_evenly() -> None:
     assert names(pool) == ["untrained", "snapshot_0", "snapshot_4", "snapshot_8"]
 
 
+def test_what_is_kept_is_spread_over_the_training() -> None:
+    pool = SnapshotPool(SelfPlayConfig(kept=3), small_policy())
+    assert pool.kept() == {}
+    made = [small_policy(seed) for seed in range(9)]
+    for iteration, policy in enumerate(made):
+        pool.add(10 * iteration, policy)
+    kept = pool.kept()
+    assert list(kept) == ["snapshot_0", "snapshot_40", "snapshot_80"]
+    assert torch.equal(kept["snapshot_40"].head.weight, made[4].head.weight)
+
+
 def test_a_pool_without_opponents_is_refused() -> None:
     pool = SnapshotPool(SelfPlayConfig(untrained=False), small_policy())
     with pytest.raises(RoboTSError, match="pool without opponents"):

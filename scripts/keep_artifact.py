@@ -2,7 +2,7 @@
 
 Copies the bundles of teacher and student, the exported files, the measured numbers and the
 manifest, in place of what was there; of a run that was only to teach, the teacher's bundle and what
-its gate measured.
+its gate measured. Of self-play also the snapshots kept for later policies to play against.
 """
 
 import shutil
@@ -18,6 +18,7 @@ _KEPT = {
     "manifest.json": "manifest.json",
     "summary.json": "summary.json",
 }
+_POOL = {"teacher/pool": "pool"}
 _TAUGHT = {
     "teacher/bundle": "teacher",
     "teacher/done.json": "teacher.json",
@@ -33,6 +34,8 @@ def main(run_dir: str, out: str) -> None:
     """
     run, kept = Path(run_dir), Path(out)
     wanted = _KEPT if (run / "student").exists() else _TAUGHT
+    if (run / "teacher" / "pool").exists():
+        wanted = wanted | _POOL
     missing = [name for name in wanted if not (run / name).exists()]
     if missing:
         raise RoboTSError(
@@ -40,7 +43,7 @@ def main(run_dir: str, out: str) -> None:
         )
     kept.mkdir(parents=True, exist_ok=True)
     # What other runs left beside it stays: policies of other stages may lie in the same folder.
-    for place in {*_KEPT.values(), *_TAUGHT.values()}:
+    for place in {*_KEPT.values(), *_TAUGHT.values(), *_POOL.values()}:
         if (kept / place).is_dir():
             shutil.rmtree(kept / place)
         (kept / place).unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from robo_ts.pipeline.measure import export_and_check, fly
 from robo_ts.pipeline.show import print_result
 from robo_ts.pipeline.stages import load_fitting
 from robo_ts.pipeline.worlds import env_maker, is_population
+from robo_ts.policies.player import mute_constant_inputs
 from robo_ts.progress import Progress, set_threads
 
 
@@ -21,7 +22,8 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     bundle = load_fitting(run, path)
     spec = get_task(run.task)
     bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
-    flown = fly(run, PolicyActor(bundle.policy), bar, is_population(bundle.policy))
+    actor = PolicyActor(mute_constant_inputs(bundle.policy))
+    flown = fly(run, actor, bar, is_population(bundle.policy))
     report = summarise_for(spec, flown)
     bar.close()
     print_result(str(path), {bundle.lineage.get("kind", "policy"): report})

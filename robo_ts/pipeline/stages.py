@@ -40,6 +40,7 @@ from robo_ts.pipeline.worlds import (
 )
 from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.policies.fold import fold_normalizer
+from robo_ts.policies.player import mute_constant_inputs
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
@@ -57,7 +58,10 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
     begun = time.monotonic()
     bundle_dir = bundle_path(folder, "teacher")
     if run.config.teacher_bundle:
-        load_fitting(run, Path(run.config.teacher_bundle)).save(bundle_dir)
+        given = load_fitting(run, Path(run.config.teacher_bundle))
+        # What never changed where it learnt (opponents) would be blown up beyond all measure.
+        mute_constant_inputs(given.policy)
+        given.save(bundle_dir)
         earlier, samples = 0.0, 0
     else:
         trained, earlier, samples = _train_teacher(run, folder)
@@ -105,6 +109,10 @@ def _train_teacher(run: Run, folder: RunDir) -> tuple[PolicyBundle, float, int]:
         learner = PPOTeacher(env, run.obs_groups, config, seed)
     spent = learn(run, folder, "teacher", learner, config.iterations, _TAUGHT)
     bundle = _bundle(run, env, learner.policy(), "teacher", spent.seconds, learner.samples)
+    if isinstance(learner, SelfPlay) and rank() == 0:
+        for name, earlier in learner.pool.kept().items():
+            kept = _bundle(run, env, earlier, "teacher", spent.seconds, learner.samples)
+            kept.save(folder.stage("teacher") / "pool" / name)
     if learner.curriculum is not None:
         write_json(folder.stage("teacher") / "variants.json", learner.curriculum.report())
     env.close()

@@ -17,6 +17,7 @@ from robo_ts.errors import RoboTSError
 from robo_ts.evaluate.trials import with_changes
 from robo_ts.sim import EngineConfig
 from tests.soccer.conftest import MakeSoccer, still
+from tests.soccer.parity import assert_bit_identical, assert_engines_agree
 
 NO_GAME = dict.fromkeys(("scored", "conceded", "approach", "advance", "facing"), 0.0)
 NO_GAME |= {"out_of_play": 0.0, "fallen": 0.0}
@@ -234,14 +235,8 @@ def test_the_legs_are_part_of_the_state(make_soccer: MakeSoccer) -> None:
 def test_drills_are_bit_identical_for_one_and_three_threads() -> None:
     config = with_changes(SoccerConfig(), GET_UP)
     one, three = (make_env("soccer", 5, config, EngineConfig(threads=n), 3) for n in (1, 3))
-    generator = torch.Generator().manual_seed(0)
-    for _ in range(10):
-        action = 2.0 * torch.rand(5, 20, generator=generator) - 1.0
-        a, b = one.step(action), three.step(action)
-        assert torch.equal(a.reward, b.reward)
-        assert all(torch.equal(a.obs[name], b.obs[name]) for name in one.spec)
-    one.close()
-    three.close()
+    assert isinstance(one, Soccer) and isinstance(three, Soccer)
+    assert_bit_identical(one, three, steps=10)
 
 
 @pytest.mark.slow
@@ -256,15 +251,5 @@ def test_the_engines_agree_about_a_robot_on_the_floor_and_on_its_feet() -> None:
         )
     )
     assert isinstance(cpu, Soccer) and isinstance(warp, Soccer)
-    for _ in range(4):
-        action = told(cpu, "motion_action")
-        one, two = cpu.step(action), warp.step(action)
-        for name in cpu.spec:
-            # Joint velocities reach several rad/s while limbs strike the floor.
-            assert torch.allclose(one.obs[name], two.obs[name], atol=3e-2), name
-        assert torch.allclose(one.reward, two.reward, atol=1e-3)
-        for field in ("qpos", "qvel"):  # on from the same state
-            warp.sim.write(field, cpu.sim.read(field))
-        warp.qpos, warp.qvel = cpu.qpos.clone(), cpu.qvel.clone()
-    cpu.close()
-    warp.close()
+    # Joint velocities reach several rad/s while limbs strike the floor.
+    assert_engines_agree(cpu, warp, lambda: told(cpu, "motion_action"), tolerance=3e-2)

@@ -33,7 +33,7 @@ class SelfPlay:
         seed: seed of everything the learner draws.
 
     Raises:
-        RoboTSError: for an environment without seats.
+        RoboTSError: for an environment without seats, or others it does not know.
     """
 
     def __init__(
@@ -53,6 +53,7 @@ class SelfPlay:
         self.env, self.config = env, self_play
         self.ppo = PPOTeacher(env, obs_groups, config, seed)
         self.pool = SnapshotPool(self_play, self._untrained(seed))
+        self._others = [cast(HasSeats, env).player(name) for name in self_play.others]
         self._seat()
 
     @property
@@ -93,9 +94,13 @@ class SelfPlay:
         self.ppo.load_state_dict(state["ppo"])
 
     def _seat(self) -> None:
-        players = self.pool.players()
+        selves, others, share = self.pool.players(), self._others, self.config.others_share
+        weights = [share / len(others) for _ in others]
+        weights += [(1.0 - share * bool(others)) / len(selves) for _ in selves]
+        # The others first: the critic knows opponents by their places, and these never move.
+        players = [*others, *selves]
         self._playing = len(players)
-        cast(HasSeats, self.env).seat(players)
+        cast(HasSeats, self.env).seat(players, weights)
 
     def _untrained(self, seed: int) -> Policy:
         """The actor as it was before it was given anything to start from."""

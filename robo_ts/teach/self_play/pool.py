@@ -40,10 +40,12 @@ class SnapshotPool:
     def opponents(self) -> list[int]:
         """Places of the snapshots that play, oldest first."""
         count = math.ceil(self.config.share * len(self))
-        room = self.config.largest - int(self.config.untrained)
-        if count <= room:
-            return list(range(count))
-        return [round(i * (count - 1) / max(room - 1, 1)) for i in range(room)]
+        return _evenly(count, self.config.room)
+
+    def kept(self) -> dict[str, Policy]:
+        """What is saved of the training, oldest first, by name."""
+        places = _evenly(len(self), self.config.kept)
+        return {f"snapshot_{self.iterations[place]}": self.policy(place) for place in places}
 
     def players(self) -> list[PolicyPlayer]:
         """Who plays: the untrained one, where it is wanted, and then the snapshots.
@@ -88,3 +90,10 @@ class SnapshotPool:
         self._weights = [dict(weights) for weights in state["weights"]]
         self._untrained.load_state_dict(state["untrained"])
         self._players = {}
+
+
+def _evenly(count: int, room: int) -> list[int]:
+    """At most ``room`` of ``count`` places, from the first to the last where there is room."""
+    if count <= room:
+        return list(range(count))
+    return [round(i * (count - 1) / max(room - 1, 1)) for i in range(room)]

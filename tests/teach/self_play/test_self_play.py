@@ -74,6 +74,17 @@ def test_too_many_opponents_are_thinned_out_evenly() -> None:
     assert names(pool) == ["untrained", "snapshot_0", "snapshot_4", "snapshot_8"]
 
 
+def test_what_is_kept_is_spread_over_the_training() -> None:
+    pool = SnapshotPool(SelfPlayConfig(kept=3), small_policy())
+    assert pool.kept() == {}
+    made = [small_policy(seed) for seed in range(9)]
+    for iteration, policy in enumerate(made):
+        pool.add(10 * iteration, policy)
+    kept = pool.kept()
+    assert list(kept) == ["snapshot_0", "snapshot_40", "snapshot_80"]
+    assert torch.equal(kept["snapshot_40"].head.weight, made[4].head.weight)
+
+
 def test_a_pool_without_opponents_is_refused() -> None:
     pool = SnapshotPool(SelfPlayConfig(untrained=False), small_policy())
     with pytest.raises(RoboTSError, match="pool without opponents"):
@@ -110,8 +121,35 @@ def test_what_is_seated_in_the_worlds_is_what_the_pool_says(
     assert env.lineup.playing.max() > 0  # and worlds have taken them up
 
 
+def test_others_play_their_share_of_the_episodes(make_learner: Callable[..., SelfPlay]) -> None:
+    learner = make_learner(snapshot_every=1, others=["chaser", "random"], others_share=0.8)
+    for _ in range(6):
+        learner.learn_one()
+    env = learner.env
+    assert isinstance(env, Soccer) and env.lineup is not None
+    seated = ["chaser", "random", *names(learner.pool)]
+    assert [player.name for player in env.lineup.players] == seated and len(seated) == 5
+    assert env.lineup.weights.tolist() == pytest.approx([0.4, 0.4, *[0.2 / 3] * 3])
+
+
+def test_others_a_task_does_not_know_are_refused(make_learner: Callable[..., SelfPlay]) -> None:
+    with pytest.raises(RoboTSError, match="'nobody'"):
+        make_learner(others=["nobody"])
+
+
+def test_snapshots_leave_room_for_others() -> None:
+    settings = SelfPlayConfig(share=1.0, largest=5, others=["chaser", "random"])
+    pool = SnapshotPool(settings, small_policy())
+    for iteration in range(9):
+        pool.add(iteration, small_policy())
+    assert names(pool) == ["untrained", "snapshot_0", "snapshot_8"]
+    with pytest.raises(RoboTSError, match="largest"):
+        SelfPlayConfig(largest=3, others=["chaser", "random"])
+
+
 def test_a_resumed_run_is_the_same_run(make_learner: Callable[..., SelfPlay]) -> None:
-    one, two = make_learner(snapshot_every=2), make_learner(seed=5, snapshot_every=2)
+    settings: dict[str, Any] = {"snapshot_every": 2, "others": ["chaser", "random"]}
+    one, two = make_learner(**settings), make_learner(seed=5, **settings)
     for _ in range(7):
         one.learn_one()
     file = io.BytesIO()
@@ -141,7 +179,9 @@ def test_a_task_without_seats_is_refused(engine: EngineConfig) -> None:
     env.close()
 
 
-@pytest.mark.parametrize("wrong", [{"snapshot_every": 0}, {"share": 0.0}, {"largest": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"snapshot_every": 0}, {"share": 0.0}, {"largest": 0}, {"others_share": 2.0}]
+)
 def test_impossible_settings_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(RoboTSError, match=next(iter(wrong))):
         SelfPlayConfig(**wrong)

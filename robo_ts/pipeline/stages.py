@@ -40,7 +40,6 @@ from robo_ts.pipeline.worlds import (
 )
 from robo_ts.policies import Policy, PolicyBundle
 from robo_ts.policies.fold import fold_normalizer
-from robo_ts.policies.player import mute_constant_inputs
 from robo_ts.seeds import derive
 from robo_ts.teach.apg import AnalyticPolicyGradient
 from robo_ts.teach.ppo import PPOTeacher
@@ -58,10 +57,7 @@ def teach(run: Run, folder: RunDir) -> dict[str, Any]:
     begun = time.monotonic()
     bundle_dir = bundle_path(folder, "teacher")
     if run.config.teacher_bundle:
-        given = load_fitting(run, Path(run.config.teacher_bundle))
-        # What never changed where it learnt (opponents) would be blown up beyond all measure.
-        mute_constant_inputs(given.policy)
-        given.save(bundle_dir)
+        load_fitting(run, Path(run.config.teacher_bundle)).save(bundle_dir)
         earlier, samples = 0.0, 0
     else:
         trained, earlier, samples = _train_teacher(run, folder)

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import json
 import runpy
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-import torch
 
 from robo_ts.cli import main
-from robo_ts.env import make_env
-from robo_ts.envs.soccer import SoccerConfig
 from robo_ts.errors import RoboTSError
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.pipeline.config import compose_run
-from robo_ts.policies import Policy, PolicyBundle, PolicyConfig
-from robo_ts.policies.normalizer import Normalizer
-from robo_ts.sim import EngineConfig
+from robo_ts.policies import PolicyBundle
 
 RECIPES = sorted(path.stem for path in (CONFIG_DIR / "recipe" / "soccer").glob("*.yaml"))
 ROOT = Path(__file__).parents[2]
@@ -61,30 +55,6 @@ def test_stages_begin_with_the_teacher_of_the_stage_before(tmp_path: Path) -> No
     assert words[-1] == f"teacher_bundle={tmp_path / 'op3_score' / 'teacher' / 'bundle'}"
     for stage in script["STAGES"]:  # every stage is one that composes
         compose_run(script["settings_of"](stage, tmp_path))
-
-
-def test_a_given_teacher_that_played_alone_ignores_opponents(tmp_path: Path) -> None:
-    env = make_env("soccer", 1, engine=EngineConfig(threads=1))
-    config = PolicyConfig(encoder=[8], memory="none")
-    policy = Policy(config, env.spec.select(["privileged"]), env.num_actions)
-    assert isinstance(policy.normalizer, Normalizer)
-    opponents = [f"true_opponent_{i}_{what}" for i in (0, 1) for what in ("position", "velocity")]
-    met = torch.zeros(policy.normalizer.scale.shape, dtype=torch.bool)
-    for name in opponents:
-        met[env.spec["privileged"].slices()[name]] = True
-    policy.normalizer.scale[met] = policy.normalizer.eps  # constants, as a normaliser keeps them
-    bundle = PolicyBundle(policy, "soccer", asdict(SoccerConfig()), env.action_contract(), {})
-    bundle.save(tmp_path / "alone")
-    obs = env.reset(3)
-    seen = torch.where(met, 0.0, obs["privileged"])
-    env.close()
-    words = ["task=soccer", "recipe=smoke", f"teacher_bundle={tmp_path / 'alone'}"]
-    assert main(["teach", *words, f"run_dir={tmp_path / 'run'}"]) == 0
-    taken = PolicyBundle.load(tmp_path / "run" / "teacher" / "bundle").policy
-    for other in (0.005, 0.01):
-        changed = {"privileged": torch.where(met, other, seen)}
-        assert torch.equal(taken.act(changed)[0], taken.act({"privileged": seen})[0])
-        assert not torch.equal(policy.act(changed)[0], policy.act({"privileged": seen})[0])
 
 
 def test_self_play_keeps_snapshots_for_later_policies_to_play_against(tmp_path: Path) -> None:

@@ -177,6 +177,7 @@ def compare(
     if percent < 1:
         raise RoboTSError("at least one percent", str(percent), "raise percent")
     words = (*words, *_sized(words, percent))
+    sizes = {"percent": percent, "episodes": episodes}
     known = arms(compose_run([RECIPE, *words]).config)
     for name in names:
         if name not in known:
@@ -197,18 +198,17 @@ def compare(
                 rows.append({"seed": seed, "settings": plan.settings, "commit": now, **made})
             found[name] = _summed(known[name], sorted(rows, key=lambda r: r["seed"]))
             if kept:
-                write_json(kept, _figures(found, (percent, episodes), known))
-    return read_json(kept) if kept else _figures(found, (percent, episodes), known)
+                write_json(kept, _figures(found, sizes, known))
+    return read_json(kept) if kept else _figures(found, sizes, known)
 
 
 def _figures(
-    found: Mapping[str, Any], size: tuple[int, int], known: Mapping[str, Arm]
+    found: Mapping[str, Any], sizes: Mapping[str, int], known: Mapping[str, Arm]
 ) -> dict[str, Any]:
     return {
         "measurement": "ablations",
         "recipe": RECIPE,
-        "percent": size[0],
-        "episodes": size[1],
+        **sizes,
         "conditions": CONDITIONS,
         "seeds": sorted({row["seed"] for arm in found.values() for row in arm["seeds"]}),
         "arms": {name: found[name] for name in known if name in found},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +22,14 @@ from robo_ts.seeds import derive
 # Added below the root of the yaw's cost: its gradient, which grows without bound towards zero yaw,
 # would otherwise outweigh all others.
 _LEVEL = 1e-4
+
+
+class _Given(NamedTuple):
+    """What stays as it is for a whole episode, feature-first."""
+
+    parameters: Tensor
+    constants: Tensor
+    limit: Tensor
 
 
 class QuadrotorTwin:
@@ -75,7 +83,7 @@ class QuadrotorTwin:
                 config.episode_steps, (self._all,), generator=self.reset_rng, device=device
             )
         )
-        self._fast = compiled(self._both, self.device, gradients=False)
+        self._fast = compiled(self._both, self.device, gradients=False, checks=False)
         self._begin(torch.arange(num_envs, device=device))
 
     @property
@@ -89,20 +97,32 @@ class QuadrotorTwin:
         """Of something drawn for all worlds, ``(..., worlds)``, what is for these."""
         return everywhere if self.pooled is None else everywhere[..., self.pooled.columns]
 
+    @property
+    def _given(self) -> _Given:
+        return _Given(self.parameters, self.constants, self.limit)
+
     def observation(self, worlds: Worlds) -> dict[str, Tensor]:
-        flight, (state, _) = self.flight, worlds
-        s, p = flight.state.split(state), flight.parameters.split(self.parameters)
-        found = {
-            "proprioception": flight.observation(s, p),
-            "privileged": privileged(flight, s, p, self.constants),
-        }
+        return self._named(*self._sensed(worlds[0], self._given))
+
+    def _named(self, proprioception: Tensor, privileged: Tensor) -> dict[str, Tensor]:
+        found = {"proprioception": proprioception, "privileged": privileged}
         return found if self.pooled is None else {**found, POOL: self.pooled.index}
 
+    def _sensed(self, state: Tensor, given: _Given) -> tuple[Tensor, Tensor]:
+        flight = self.flight
+        s, p = flight.state.split(state), flight.parameters.split(given.parameters)
+        return flight.observation(s, p), privileged(flight, s, p, given.constants)
+
     def advance(self, worlds: Worlds, action: Tensor, chance: Tensor) -> tuple[Worlds, Tensor]:
+        return self._advanced(worlds, action, chance, self._given)
+
+    def _advanced(
+        self, worlds: Worlds, action: Tensor, chance: Tensor, given: _Given
+    ) -> tuple[Worlds, Tensor]:
         flight, (state, alive) = self.flight, worlds
-        s, p = flight.state.split(state), flight.parameters.split(self.parameters)
+        s, p = flight.state.split(state), flight.parameters.split(given.parameters)
         new = flight.after(s, p, action, flight.noise.split(chance) if flight.noise.rows else {})
-        cost, crashed = self._cost(s, new, p, action)
+        cost, crashed = self._cost(s, new, p, action, given.limit)
         alive = alive & ~crashed
         # The lost stay where they were: further on their numbers, and gradients, would overflow.
         after = torch.where(alive, flight.state.join(new), state)
@@ -133,15 +153,15 @@ class QuadrotorTwin:
 
         Episodes do not end; crashed worlds cost nothing more.
         """
-        worlds, obs, cost = self._fast(self.worlds, action, self.draw())
+        *worlds, sensed, told, cost = self._fast(*self.worlds, action, self.draw(), *self._given)
         self.state, self.alive = worlds
-        return obs, cost
+        return self._named(sensed, told), cost
 
     def _both(
-        self, worlds: Worlds, action: Tensor, chance: Tensor
-    ) -> tuple[Worlds, dict[str, Tensor], Tensor]:
-        worlds, cost = self.advance(worlds, action, chance)
-        return worlds, self.observation(worlds), cost
+        self, state: Tensor, alive: Tensor, action: Tensor, chance: Tensor, *given: Tensor
+    ) -> tuple[Tensor, ...]:
+        worlds, cost = self._advanced((state, alive), action, chance, _Given(*given))
+        return *worlds, *self._sensed(worlds[0], _Given(*given)), cost
 
     def _begin(self, ids: Tensor) -> None:
         if self.pooled is not None:
@@ -160,7 +180,9 @@ class QuadrotorTwin:
         if len(ids) < self.num_envs:
             self.episode_step[ids] = 0
 
-    def _cost(self, s: Rows, new: Rows, p: Rows, action: Tensor) -> tuple[Tensor, Tensor]:
+    def _cost(
+        self, s: Rows, new: Rows, p: Rows, action: Tensor, limit: Tensor
+    ) -> tuple[Tensor, Tensor]:
         c = self.config.cost
         position, velocity = self.flight.errors(new, p)
         change = [a - b for a, b in zip(action, s["action"], strict=True)]
@@ -175,7 +197,7 @@ class QuadrotorTwin:
         for x, v, w in zip(position, velocity, new["rate"], strict=True):
             cost = cost + c.speed * relu(v.abs() - c.soft_speed)
             cost = cost + c.spin * relu(w.abs() - c.soft_spin)
-            cost = cost + c.far * relu(x.abs() / self.limit - c.soft_far)
+            cost = cost + c.far * relu(x.abs() / limit - c.soft_far)
         far, fast, spin = _greatest(position), _greatest(velocity), _greatest(new["rate"])
         running = (far < c.lost_distance) & (fast < c.lost_speed) & (spin < c.lost_rate)
         return cost, ~running

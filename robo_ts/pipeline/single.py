@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 from robo_ts.env import get_task
@@ -22,7 +23,7 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     bundle = load_fitting(run, path)
     spec = get_task(run.task)
     bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
-    actor = PolicyActor(mute_constant_inputs(bundle.policy))
+    actor = PolicyActor(mute_constant_inputs(copy.deepcopy(bundle.policy)))
     flown = fly(run, actor, bar, is_population(bundle.policy))
     report = summarise_for(spec, flown)
     bar.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -174,8 +174,9 @@ def distill(run: Run, folder: RunDir) -> dict[str, Any]:
 def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent, int]:
     """Distil with the distiller that any task and teacher will do for; perhaps go on by reward."""
     config, spec, seed = run.config.distill, get_task(run.task), run.config.seed
-    make = env_maker(run, training=True, rollout=True)
-    env = make(config.num_envs, derive(seed, "distill", rank()))
+    env = env_maker(run, training=True, rollout=True)(
+        config.num_envs, derive(seed, "distill", rank())
+    )
     student = untrained(run, teacher)
     critic = env.spec.select(spec.obs_groups["critic"])
     settings = run.config.reinforce
@@ -186,10 +187,7 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     terms += [run.config.route.term] if others else []
     taught = {name for policy in (teacher, *others) for name in policy.spec}
     read = {*student.spec, *taught, *critic, *(term.partition(".")[0] for term in terms)}
-    env.narrow(group for group in read if group in env.spec)  # unknown ones are complained of later
-    env.reset()
-    env.scatter_episode_steps()
-    label, vec_env = _label(run, env, [teacher, *others]), RslRlEnv(env)
+    label, vec_env = _begin(run, env, read, [teacher, *others])
     if run.config.finetune == "reward":
         # What could not be fine-tuned is refused before it is distilled.
         pulled = label if pulls(settings) else None
@@ -201,6 +199,12 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
     policy, samples = learner.policy(), learner.samples * world_size()
     if run.config.finetune == "reward":
         policy.requires_grad_(True)
+        if run.config.tuning:
+            env.close()
+            env = env_maker(run, training=True, rollout=True, tuning=True)(
+                config.num_envs, derive(seed, "reinforce", rank())
+            )
+            label, vec_env = _begin(run, env, read, [teacher, *others])
         # What distillation taught to perceive is not learnt again.
         heads = learner.updater.heads if settings.auxiliary == config.auxiliary else None
         tuner = Reinforcer(vec_env, label, policy, critic, settings, seed, heads)
@@ -208,6 +212,16 @@ def _by_rounds(run: Run, folder: RunDir, teacher: Policy) -> tuple[Policy, Spent
         spent, samples = spent + more, samples + tuner.samples * world_size()
     env.close()
     return policy, spent, samples
+
+
+def _begin(
+    run: Run, env: TaskEnv, read: Iterable[str], teachers: list[Policy]
+) -> tuple[Teacher, RslRlEnv]:
+    """Fresh worlds that give the groups ``read``, and who labels in them."""
+    env.narrow(group for group in read if group in env.spec)  # unknown ones are complained of later
+    env.reset()
+    env.scatter_episode_steps()
+    return _label(run, env, teachers), RslRlEnv(env)
 
 
 def _further_teachers(run: Run, env: TaskEnv) -> list[Policy]:

@@ -16,7 +16,7 @@ from robo_ts.seeds import derive
 
 
 def env_maker(
-    run: Run, training: bool, rollout: bool = False, pooled: bool = False
+    run: Run, training: bool, rollout: bool = False, pooled: bool = False, tuning: bool = False
 ) -> Callable[[int, int], TaskEnv]:
     """``(num_envs, seed) -> env``, of the task as measured or as trained on.
 
@@ -26,9 +26,12 @@ def env_maker(
         rollout: on the engine students are distilled on.
         pooled: as measured, but with the pool of robots that is trained on; a population knows no
             others.
+        tuning: as trained on while fine-tuning.
     """
     spec, engine = get_task(run.task), run.config.engine
     config = run.training_task if training else run.config.task
+    if tuning:
+        config = run.tuning_task
     if pooled:
         config = with_pool_of(spec, config, run.training_task)
     if rollout and run.config.rollout_engine:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from robo_ts.cli import main
+from robo_ts.distill.reinforce import Reinforcer
+from robo_ts.env.adapters.rsl_rl import RslRlEnv
 from robo_ts.errors import RoboTSError
 from robo_ts.paths import CONFIG_DIR
 from robo_ts.pipeline.config import compose_run
@@ -47,6 +49,26 @@ def test_a_distilled_student_goes_on_to_learn_from_reward(teacher: str, tmp_path
     plain = PolicyBundle.load(tmp_path / "plain" / "student" / "bundle")
     assert student.digest() != plain.digest()
     assert not (tmp_path / "plain" / "finetune").exists()
+
+
+def test_reward_is_earned_in_the_worlds_that_tuning_asks_for(
+    teacher: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    lengths = []
+
+    class Watched(Reinforcer):
+        def __init__(self, env: RslRlEnv, *rest: Any) -> None:
+            lengths.append(env.env.max_episode_steps)
+            super().__init__(env, *rest)
+
+    monkeypatch.setattr("robo_ts.pipeline.stages.Reinforcer", Watched)
+    words = [*QUICK, teacher, "student.std=constant", "finetune=reward", "reinforce.iterations=2"]
+    for name, tuning in (("plain", []), ("tuned", ["tuning.episode_steps=37"])):
+        assert main(["distill", *words, *tuning, f"run_dir={tmp_path / name}"]) == 0
+    assert lengths[1] == 37 != lengths[0]
+    assert rows(tmp_path / "plain", "student")[-1]["loss"] == pytest.approx(
+        rows(tmp_path / "tuned", "student")[-1]["loss"]
+    )
 
 
 def test_a_teacher_without_the_distribution_the_kl_needs_is_refused_before_it_is_distilled(

@@ -15,6 +15,8 @@ from robo_ts.sim.cameras import SplatScene, bake_skybox, load_ply, make_room
 # Half of what has to stay free of furniture, m; the ramps end there.
 _CLEAR = (HALF_LENGTH + RAMP_WIDTH, HALF_WIDTH + RAMP_WIDTH)
 _WALLS = (7.8, 12.0)  # m, least and greatest distance of opposite walls
+# Half of the floor before a cube map, m: where walls stand on average.
+FLOOR = sum(_WALLS) / 4.0
 # Nothing of a captured scene may lie lower than this on the pitch, m: the floor is the model's.
 _FREE_HEIGHT = 1.0
 _FACE = 64  # pixels of a cube map's face: 1.4 degrees each, as the camera's

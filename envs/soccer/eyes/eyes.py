@@ -11,7 +11,7 @@ from torch import Tensor
 
 from robo_ts.env.cameras import image_group
 from robo_ts.env.observations import ObservationGroup
-from robo_ts.envs.soccer.eyes.backgrounds import rooms, skyboxes
+from robo_ts.envs.soccer.eyes.backgrounds import FLOOR, rooms, skyboxes
 from robo_ts.envs.soccer.eyes.config import EyesConfig
 from robo_ts.envs.soccer.walkers import Walker
 from robo_ts.errors import RoboTSError
@@ -143,7 +143,9 @@ class Eyes:
             body = model.body(model.geom_bodyid[geom]).name
             if body.startswith(f"{self.names[player]}/"):
                 model.geom_rgba[geom, 3] = _INVISIBLE
-        model.geom_size[model.geom("floor").id, :2] = 0.0  # without end: it reaches every wall
+        # Without end it reaches every wall of splats; a cube map's walls it would hide.
+        end = FLOOR if self.config.background == "skyboxes" else 0.0
+        model.geom_size[model.geom("floor").id, :2] = end
         return model
 
 

@@ -27,6 +27,9 @@ _FACES = (
 )
 
 
+_LOWEST = 0.1  # of all splats
+
+
 def face_axes(face: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Right, up and forward for an eye that looks at a face, in the world's frame."""
     forward, up = (np.array(v, float) for v in _FACES[face])
@@ -49,6 +52,8 @@ def bake_skybox(
 ) -> np.ndarray:
     """A room seen from one place, as a cube map ``(6 width, width, 3)`` uint8.
 
+    Where nothing is, below the walls too, it has the mean colour of what stands lowest.
+
     Args:
         scene: the room.
         position: from where, m.
@@ -68,8 +73,10 @@ def bake_skybox(
     spec.worldbody.add_geom(
         type=mujoco.mjtGeom.mjGEOM_SPHERE, size=[0.01, 0, 0], pos=[0, 0, -100], rgba=[0, 0, 0, 0]
     )
+    low = scene.position[:, 2] <= np.quantile(scene.position[:, 2], _LOWEST)
+    around = SceneConfig(background=scene.rgba[low, :3].mean(axis=0).clip(0.0, 1.0).tolist())
     cameras = [CameraConfig(f"face_{i}", ["rgb"], width, width, far=100.0) for i in range(6)]
-    drawn = Renderer(spec.compile(), 1, cameras, SceneConfig(), torch.device("cpu"), splats=[scene])
+    drawn = Renderer(spec.compile(), 1, cameras, around, torch.device("cpu"), splats=[scene])
     drawn.place(1)
     drawn.draw([True] * 6)
     packed = drawn.rgb.numpy()[0]

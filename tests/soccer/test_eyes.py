@@ -118,6 +118,23 @@ def test_two_rooms_look_different_and_the_pitch_before_them_alike(
     assert apart[10:].max() <= 1.0, "the floor is below it"
 
 
+def test_a_cube_map_shows_from_the_middle_what_the_room_shows(
+    make_soccer: MakeSoccer, put: Put
+) -> None:
+    """Students learn before the one and play before the other: floor and walls meet alike."""
+    seen = []
+    for background in ("rooms", "skyboxes"):
+        eyes = CLEAR | {"background": background, "rooms": 1, "splats": 2000}
+        env = make_soccer(num_envs=1, opponents=[], eyes=eyes)
+        env.observe()
+        for yaw in (0.0, 0.5 * math.pi, math.pi, -0.5 * math.pi):
+            put(env, (2.0, 1.5), player={0: (0.0, 0.0, yaw)})
+            seen.append(pictures(env)[0].float())
+    apart = (torch.stack(seen[:4]) - torch.stack(seen[4:])).abs().amax(dim=1)  # (4, rows, columns)
+    # Half a pixel of a cube map blurs edges; a floor up to the horizon would be whole rows.
+    assert apart.median(dim=2).values.max() < 10.0
+
+
 def test_the_picture_shows_the_ball_where_the_geometry_says(make_soccer: MakeSoccer) -> None:
     env = make_soccer(num_envs=96, opponents=[], eyes=CLEAR, start={"set_piece": 1.0})
     obs = env.observe()

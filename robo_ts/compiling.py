@@ -10,9 +10,7 @@ from typing import Any, TypeVar, cast
 
 import torch
 import torch._functorch.config
-import torch._inductor
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,10 +44,17 @@ class _Unchecked:
     @torch.no_grad()
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         if self._run is None:
-            graph = make_fx(self.function, tracing_mode="fake")(*tensors)
-            made = torch._inductor.compile(graph, list(tensors), options=self.options)
-            self._run = cast("Callable[..., Sequence[Tensor]]", made)
+            self._run = self._made_for(tensors)
         return tuple(self._run(*tensors))
+
+    def _made_for(self, tensors: Sequence[Tensor]) -> Callable[..., Sequence[Tensor]]:
+        # Seconds of imports, for those who fly only.
+        import torch._inductor
+        from torch.fx.experimental.proxy_tensor import make_fx
+
+        graph = make_fx(self.function, tracing_mode="fake")(*tensors)
+        made = torch._inductor.compile(graph, list(tensors), options=self.options)
+        return cast("Callable[..., Sequence[Tensor]]", made)
 
 
 @lru_cache

@@ -26,12 +26,11 @@ def env_maker(
         rollout: on the engine students are distilled on.
         pooled: as measured, but with the pool of robots that is trained on; a population knows no
             others.
-        tuning: as trained on while fine-tuning.
+        tuning: with ``training``, as trained on while fine-tuning.
     """
     spec, engine = get_task(run.task), run.config.engine
-    config = run.training_task if training else run.config.task
-    if tuning:
-        config = run.tuning_task
+    trained = run.tuning_task if tuning else run.training_task
+    config = trained if training else run.config.task
     if pooled:
         config = with_pool_of(spec, config, run.training_task)
     if rollout and run.config.rollout_engine:

@@ -60,9 +60,10 @@ def observation_spec(pool: int) -> ObservationSpec:
 
 def privileged(flight: Flight, s: Rows, p: Rows, constants: Tensor) -> Tensor:
     """What only a simulator knows, ``(PRIVILEGED.size, num)``; terms not in use are zero."""
-    nothing = torch.zeros_like(constants[0])
-    before = s.get("before", [nothing] * 4)
-    gust = s.get("gust", [nothing] * 3)
+    nothing = torch.zeros_like(constants[:1])
+    before = s.get("before", nothing.expand(4, -1))
+    gust = s.get("gust", nothing.expand(3, -1))
     rotor = [2.0 * x - 1.0 for x in s["rotor"]]
-    told = [*flight.reading(s, p), *rotor, *s["action"], *before, *gust, *constants]
-    return torch.stack(told)
+    computed = [x[None] for x in (*flight.reading(s, p), *rotor)]
+    # What is only copied stays whole: every row of its own costs a compiled step's entry.
+    return torch.cat([*computed, s["action"], before, gust, constants])

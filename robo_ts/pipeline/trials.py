@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from robo_ts.env import get_task, make_env
+from robo_ts.env.metrics import words_and_unit
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate import Actor, PolicyActor
 from robo_ts.evaluate.actors import OnnxActor
@@ -112,33 +114,67 @@ def _actor(path: Path, task: str, engine: EngineConfig) -> Actor:
         env.close()
 
 
-_COLUMNS = ("success", "within_limits", "survived")
-
-
-def show(figures: dict[str, Any]) -> None:
-    """Print what :func:`compare` found, one table per group."""
+def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what :func:`compare` found, one table per group, with what its task reports."""
     trials = figures["trials"]
+    console = console or Console()
+    console.width = max(console.width, 160)
     for group in dict.fromkeys(trial["group"] for trial in trials.values()):
+        rows = [
+            (name, label, report)
+            for name, trial in trials.items()
+            if trial["group"] == group
+            for label, report in trial["policies"].items()
+        ]
+        columns = _columns([report for _, _, report in rows])
         table = Table(title=f"{figures['task']}: {group}")
-        table.add_column("trial")
-        table.add_column("policy")
-        for column in (*_COLUMNS, "return", "error median / mean", "tracking"):
-            table.add_column(column.replace("_", " "), justify="right")
-        for name, trial in trials.items():
-            if trial["group"] == group:
-                for label, report in trial["policies"].items():
-                    table.add_row(name, label, *_cells(report))
-        console = Console()
-        console.width = max(console.width, 110)
+        table.add_column("trial", no_wrap=True)
+        table.add_column("policy", no_wrap=True)
+        for head in columns:
+            table.add_column(head, justify="right", no_wrap=head == "success")
+        for name, label, report in rows:
+            table.add_row(name, label, *(cell(report) for cell in columns.values()))
         console.print(table)
 
 
-def _cells(report: dict[str, Any]) -> list[str]:
-    shares = [f"{report[c]['mean']:.1%}" if c in report else "" for c in _COLUMNS]
-    error, tracking = report.get("position_error_m"), report.get("tracking_rmse_m")
-    return [
-        *shares,
-        f"{report['return']['mean']:.1f}",
-        f"{100 * error['median']:.2f} / {100 * error['mean']:.2f} cm" if error else "",
-        f"{100 * tracking['mean']:.1f} cm" if tracking else "",
-    ]
+_Cell = Callable[[Mapping[str, Any]], str]
+
+
+def _columns(reports: Sequence[Mapping[str, Any]]) -> dict[str, _Cell]:
+    """Headings, and what stands below them for a report: shares, the return, what has a unit."""
+    found: dict[str, _Cell] = {}
+    metrics = {name: value for report in reports for name, value in report.items()}
+    for name, value in metrics.items():
+        if _has(value, "mean", "ci95", "episodes"):
+            found[name.replace("_", " ")] = partial(_share, name)
+    found["return"] = lambda report: f"{report['return']['mean']:.1f}"
+    for name, value in metrics.items():
+        words, unit = words_and_unit(name)
+        if unit and _has(value, "median", "mean"):
+            # Errors of millimetres and distances across a pitch.
+            small = unit == "m" and all(_below_a_metre(report.get(name)) for report in reports)
+            unit, scale = ("cm", 100.0) if small else (unit, 1.0)
+            found[f"{words}, {unit}, median / mean"] = partial(_middle, name, scale)
+    return found
+
+
+def _has(value: Any, *keys: str) -> bool:
+    return isinstance(value, Mapping) and set(value) == set(keys)
+
+
+def _share(name: str, report: Mapping[str, Any]) -> str:
+    if name not in report:
+        return ""
+    mean, (low, high) = report[name]["mean"], report[name]["ci95"]
+    return f"{mean:.1%}" + (f" ({100 * low:.1f} to {100 * high:.1f})" if name == "success" else "")
+
+
+def _middle(name: str, scale: float, report: Mapping[str, Any]) -> str:
+    parts = [report.get(name, {}).get(kind) for kind in ("median", "mean")]
+    # None where no episode lasted long enough to say.
+    shown = ["-" if x is None or x != x else f"{scale * x:.2f}" for x in parts]
+    return " / ".join(shown) if name in report else ""
+
+
+def _below_a_metre(value: Mapping[str, float | None] | None) -> bool:
+    return value is None or not (value["mean"] or 0.0) >= 1.0

@@ -6,16 +6,13 @@ import html
 
 import numpy as np
 
+from robo_ts.env.metrics import words_and_unit
 from robo_ts.view.layout import colour_of
 from robo_ts.view.snapshot import LaneView, TermView, WorldView
 
 _CELL = "padding:.1rem .5rem .1rem 0;vertical-align:top;"
 _MUTED = "color:#5b6675;"
 _NUMBERS = "font-family:ui-monospace,monospace;font-size:.78rem;white-space:pre-wrap;"
-# How names of metrics tell their units, the longer endings first.
-_UNITS = {"m_s": "m/s", "rad_s": "rad/s"} | {
-    unit: unit for unit in ("m", "s", "rad", "deg", "cm", "mm", "N", "kg")
-}
 # Values of a long term that are written out.
 _WRITTEN = 12
 
@@ -176,12 +173,8 @@ def note(text: str, bad: bool = False) -> str:
 
 
 def _with_unit(name: str) -> str:
-    """``position_error_m`` is ``position error, m``, and ``kick_speed_m_s`` is in m/s."""
-    for ending, unit in _UNITS.items():
-        words = name.removesuffix(f"_{ending}")
-        if words and words != name:
-            return f"{words.replace('_', ' ')}, {unit}"
-    return name.replace("_", " ")
+    words, unit = words_and_unit(name)
+    return f"{words}, {unit}" if unit else words
 
 
 def _number(value: float | None) -> str:

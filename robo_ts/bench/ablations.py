@@ -364,12 +364,6 @@ def lines(figures: Mapping[str, Any]) -> list[list[str]]:
     return [_line(name, arm) for name, arm in figures["arms"].items()]
 
 
-def markdown(figures: Mapping[str, Any]) -> str:
-    """The same table for a README."""
-    rows = [HEADS, ["---", *["---:"] * (len(HEADS) - 1)], *lines(figures)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
 def _line(name: str, arm: Mapping[str, Any]) -> list[str]:
     hold, late = arm["figures"]["hold"], arm["figures"]["latency"]
 

@@ -179,10 +179,13 @@ def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
     wide.print(table)
 
 
-def over_seeds(students: Mapping[str, Mapping[str, float]], name: str) -> str:
-    """One number over the seeds: mean, lowest to highest."""
-    found = students.get(name, {})
-    mean, low, high = (shown_as(found.get(kind), name) for kind in ("mean", "lowest", "highest"))
+def over_seeds(
+    students: Mapping[str, Mapping[str, float]], name: str, kind: str | None = None
+) -> str:
+    """One number over the seeds: mean, lowest to highest; in the unit of ``kind``, of ``name`` when
+    left out."""
+    found, unit = students.get(name, {}), kind or name
+    mean, low, high = (shown_as(found.get(end), unit) for end in ("mean", "lowest", "highest"))
     return f"{mean} ({low} to {high})" if mean else ""
 
 

@@ -203,27 +203,39 @@ def _summed(rows: Sequence[Mapping[str, Mapping[str, float | None]]]) -> dict[st
     return {stage: over_seeds([row[stage] for row in rows]) for stage in rows[0]}
 
 
+_STAGES = ("distilled", "tuned")
+_MEASURED = ("never terminated", "error median / mean", "return")
+HEADS = (
+    "teacher",
+    "its success",
+    *(f"{stage}: {head}" for stage in _STAGES for head in _MEASURED),
+    "seconds",
+)
+
+
 def show(figures: dict[str, Any]) -> None:
     """Print what :func:`run` returned: one line per arm."""
     budget = figures["budget"]["teacher"]
     title = f"students of different teachers, {len(figures['seeds'])} seeds, {budget:,} steps each"
     table = Table(title=title)
-    heads = ("never terminated", "error median / mean", "return")
-    table.add_column("teacher")
-    table.add_column("its success", justify="right")
-    for stage in ("distilled", "tuned"):
-        for head in heads:
-            table.add_column(f"{stage}: {head}", justify="right")
-    table.add_column("seconds", justify="right")
-    for name, arm in figures["arms"].items():
-        found = arm["figures"]
-        seconds = sum(stage["seconds"]["iqm"] for stage in found.values())
-        own = f"{found['teacher']['success']['iqm']:.1%}" if "teacher" in found else ""
-        cells = [*_cells(found.get("distilled")), *_cells(found["tuned"])]
-        table.add_row(name, own, *cells, f"{seconds:.0f}")
+    for index, head in enumerate(HEADS):
+        table.add_column(head, justify="right" if index else "left")
+    for cells in lines(figures):
+        table.add_row(*cells)
     console = Console()
     console.width = max(console.width, 140)
     console.print(table)
+
+
+def lines(figures: Mapping[str, Any]) -> list[list[str]]:
+    """The table's cells, one list per arm, in the order of :data:`HEADS`."""
+    return [_line(name, arm["figures"]) for name, arm in figures["arms"].items()]
+
+
+def _line(name: str, found: Mapping[str, Any]) -> list[str]:
+    own = f"{found['teacher']['success']['iqm']:.1%}" if "teacher" in found else ""
+    cells = [cell for stage in _STAGES for cell in _cells(found.get(stage))]
+    return [name, own, *cells, f"{sum(stage['seconds']['iqm'] for stage in found.values()):.0f}"]
 
 
 def _cells(stage: Mapping[str, Mapping[str, Any]] | None) -> list[str]:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from robo_ts.bench import ablations, teachers
 from robo_ts.bench.recipe import SHOWN, over_seeds, shown_as
 from scripts.docs.markdown import code, table
 
@@ -286,7 +287,24 @@ def _recipe(data: Mapping[str, Any]) -> str:
     units = [f"{SHOWN[x][0]}, {SHOWN[x][2]}" if SHOWN[x][2] else SHOWN[x][0] for x in shown]
     said = f"{len(data['seeds'])} seeds, {min(seconds):.0f} to {max(seconds):.0f} minutes each"
     parts = f"{data['runs'][0]['parameters']:,} parameters; mean (lowest to highest)"
-    return f"{said}; {parts}.\n\n{table(('trial', 'policy', *units), rows)}"
+    body = table(("trial", "policy", *units), rows)
+    return "\n\n".join(part for part in (f"{said}; {parts}.", body, _bins(data)) if part)
+
+
+def _bins(data: Mapping[str, Any]) -> str:
+    """The same students in each bin of what was drawn."""
+    rows = []
+    for name, trial in data["trials"].items():
+        students = trial["students"]
+        bins = [key.removeprefix("survived ") for key in students if key.startswith("survived [")]
+        for one in bins:
+            shares = (over_seeds(students, f"{kind} {one}", kind) for kind in _BINNED)
+            rows.append((code(name), one.strip("[]").replace("_", " "), *shares))
+    heads = (f"{SHOWN[kind][0]}, {SHOWN[kind][2]}" for kind in _BINNED)
+    return "By what was drawn:\n\n" + table(("trial", "drawn", *heads), rows) if rows else ""
+
+
+_BINNED = ("within_limits", "survived")
 
 
 def _transfer(data: Mapping[str, Any]) -> str:
@@ -315,7 +333,24 @@ def _around(value: float, ends: Sequence[float]) -> str:
     return f"{value:.2f} ({ends[0]:.2f} to {ends[1]:.2f})"
 
 
+def _ablations(data: Mapping[str, Any]) -> str:
+    """The recipe with one change each."""
+    sizes = f"{data['percent']}% of the recipe's iterations, " if data["percent"] != 100 else ""
+    flown = f"{data['episodes']:,} flights" if data["episodes"] else "all flights of the trials"
+    note = f"{len(data['seeds'])} seeds, {sizes}{flown} per condition."
+    return f"{note}\n\n{table(ablations.HEADS, ablations.lines(data))}"
+
+
+def _teachers(data: Mapping[str, Any]) -> str:
+    """Students of different teachers."""
+    note = f"{len(data['seeds'])} seeds; {data['budget']['teacher']:,} {data['budget']['unit']}, "
+    note += f"for each stage; a pool of {data['pool']} drones."
+    return f"{note}\n\n{table(teachers.HEADS, teachers.lines(data))}"
+
+
 _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], str]]] = [
+    (lambda d: d.get("measurement") == "ablations", _ablations),
+    (lambda d: d.get("measurement") == "teachers", _teachers),
     (lambda d: "arms" in d, _arms),
     (lambda d: "rates" in d, _speed),
     (lambda d: "seconds_to_answer" in d, _page),

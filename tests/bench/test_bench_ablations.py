@@ -88,8 +88,9 @@ def test_every_arm_is_trained_and_measured_in_the_same_worlds(
     ablations.show(found)
     said = capsys.readouterr().out
     assert "learnt-start" in said and "18,084" in said
-    table = ablations.markdown(found).splitlines()
-    assert len(table) == 2 + len(rows) and table[2].startswith("| recipe: ")
+    lines = ablations.lines(found)
+    assert [line[0].partition(":")[0] for line in lines] == list(rows)
+    assert all(len(line) == len(ablations.HEADS) for line in lines)
     assert read_json(kept) == found
 
 

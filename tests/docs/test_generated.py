@@ -70,6 +70,23 @@ def test_figures_are_those_of_the_file(tmp_path: Path, monkeypatch: pytest.Monke
     measured.load.cache_clear()
 
 
+def test_a_recipe_is_shown_by_what_was_drawn_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = {"mean": 0.96, "lowest": 0.95, "highest": 0.975}
+    drawn = "[thrust_to_weight 8-12]"
+    students = {f"{kind} {drawn}": part for kind in ("survived", "within_limits")}
+    trial = {"group": "drones", "policies": {}, "students": {"survived": part, **students}}
+    runs = [{"seconds": {"total": 600.0}, "parameters": 18084}]
+    figures = {"seeds": [0, 1], "runs": runs, "trials": {"wide": trial}}
+    (tmp_path / "some.json").write_text(json.dumps(figures))
+    monkeypatch.setattr(measured, "FOLDER", tmp_path)
+    measured.load.cache_clear()
+    line = next(x for x in measured.benchmark("some").splitlines() if "thrust to weight 8-12" in x)
+    assert line.count("96.00 (95.00 to 97.50)") == 2
+    measured.load.cache_clear()
+
+
 @pytest.mark.parametrize(
     "mark", ["{{ sucess reacher teacher }}", "{{ success reacher nobody }}", "{{ benchmark gone }}"]
 )

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from robo_ts.checks import check_not_negative
+from robo_ts.checks import check_not_negative, check_positive
 from robo_ts.compiling import compiled
 from robo_ts.env.differentiable import DifferentiableEnv, Worlds
 from robo_ts.policies import Policy, PolicyConfig
 from robo_ts.policies.feature_first import step, transposed
 from robo_ts.policies.memory import Hidden
 from robo_ts.teach.windows import Flown, WindowLearner, WindowsConfig, followed
+
+# Costs below this are as good as none; it keeps the gradient of a root finite.
+_SMALLEST = 1e-6
 
 
 @dataclass
@@ -25,13 +28,18 @@ class APGConfig(WindowsConfig):
             norm of the cost's gradient with respect to the world's state (the cost summed over what
             is left of the window) is clipped to this; 0 for no limit. Worlds that are about to be
             lost have gradients that grow from step to step and drown all others.
+        cost_power: what a window costs in a world counts as this power of it. 1: as it is, and the
+            worlds where things go wrong decide nearly alone; 0.5: as its root, and what makes good
+            flights better counts, too.
     """
 
     max_world_grad: float = 0.0
+    cost_power: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_not_negative(self, self.group, ("max_world_grad",))
+        check_positive(self, self.group, ("cost_power",))
 
 
 @dataclass
@@ -69,7 +77,7 @@ class AnalyticPolicyGradient(WindowLearner):
 
     def __init__(self, env: DifferentiableEnv, policy: Policy, config: APGConfig) -> None:
         super().__init__(env, policy, config)
-        self._max_world_grad = config.max_world_grad
+        self._max_world_grad, self._cost_power = config.max_world_grad, config.cost_power
         self._step = compiled(self._observe_act_advance, env.device)
 
     def _fly(self, steps: int, looking: bool) -> Flown:
@@ -88,8 +96,12 @@ class AnalyticPolicyGradient(WindowLearner):
                 limit_gradients(worlds, limit)
             total = cost if total is None else total + cost
         assert total is not None
-        cost = self._mean(total / steps + env.last_cost(worlds))
-        return Flown(cost, self._descend(cost), worlds, hidden, seen)
+        costs = total / steps + env.last_cost(worlds)
+        cost = self._mean(costs)
+        aim = cost
+        if self._cost_power != 1.0:
+            aim = self._mean(costs.clamp_min(_SMALLEST) ** self._cost_power)
+        return Flown(cost, self._descend(aim), worlds, hidden, seen)
 
     def _mean(self, cost: Tensor) -> Tensor:
         """Over the worlds, of ``cost (num_envs,)``."""

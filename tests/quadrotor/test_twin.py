@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from torch import Tensor
 
 from robo_ts.env import make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig, QuadrotorTwin
@@ -189,6 +190,24 @@ def test_only_a_limit_that_worlds_reach_changes_an_update() -> None:
     sizes = [learner(max_world_grad=limit).learn_one()["grad_norm"] for limit in (0.0, 1e9, 1e-3)]
     assert sizes[0] == sizes[1] > 0.0
     assert sizes[2] != sizes[0]
+
+
+def test_a_power_below_one_lets_good_flights_count_beside_bad_ones() -> None:
+    def pull(costs: list[float], power: float) -> Tensor:
+        one = learner(cost_power=power, window=1, first_window=1, normalizer_iterations=0)
+        given = torch.tensor(costs + [0.0] * (N - len(costs)), requires_grad=True)
+        one._step = lambda worlds, hidden, _: (worlds, hidden, given)  # type: ignore[method-assign]
+        one.env.last_cost = lambda _: torch.zeros(N)  # type: ignore[method-assign]
+        one._descend = lambda aim: float(aim.backward() or 0.0)  # type: ignore[method-assign]
+        assert one.learn_one()["cost"] == pytest.approx(sum(costs) / N)
+        assert given.grad is not None
+        return given.grad * N
+
+    good, bad, *others = pull([0.25, 100.0], 1.0).tolist()
+    assert good == bad == others[0] == pytest.approx(1.0)
+    good, bad, *others = pull([0.25, 100.0], 0.5).tolist()
+    assert (good, bad) == pytest.approx((1.0, 0.05))  # half of one over the root
+    assert others == [0.0] * (N - 2)  # what costs nothing has no infinite pull
 
 
 def test_windows_grow_over_the_first_third() -> None:

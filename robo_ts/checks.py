@@ -54,6 +54,39 @@ def check_at_least_one(settings: Any, group: str, names: Iterable[str]) -> None:
             raise _outside(settings, group, name, ">= 1", "raise it")
 
 
+def check_range(
+    settings: Any,
+    group: str,
+    names: Iterable[str],
+    low: float = -math.inf,
+    high: float = math.inf,
+    above: bool = False,
+) -> None:
+    """Raise unless the named :class:`~robo_ts.sim.Range` draw from [low, high] alone.
+
+    Args:
+        settings: the dataclass.
+        group: its name, for the message.
+        names: of the ranges. Of a normal law five standard deviations either side have to fit.
+        low: least number that may be drawn.
+        high: greatest.
+        above: whether ``low`` itself is too low.
+    """
+    for name in names:
+        given = getattr(settings, name)
+        least, most = given.low, given.high
+        if given.law == "normal":
+            least, most = given.low - 5.0 * given.high, given.low + 5.0 * given.high
+        if least < low or (above and least == low) or most > high:
+            where = f"above {low:g}" if above else f"of at least {low:g}"
+            where += f" and at most {high:g}" if math.isfinite(high) else ""
+            raise RoboTSError(
+                f"{group}.{name} {where}",
+                f"{given.law} low={given.low:g} high={given.high:g}",
+                "mend the range",
+            )
+
+
 def check_one_of(name: str, value: str, known: Sequence[str]) -> None:
     """Raise unless ``value`` is among ``known``."""
     if value not in known:

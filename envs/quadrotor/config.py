@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from robo_ts.checks import check_finite, check_not_negative, check_positive, check_shares
+from robo_ts.checks import (
+    check_finite,
+    check_not_negative,
+    check_positive,
+    check_range,
+    check_shares,
+)
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import Range
 
 # Shares of the Crazyflie's full thrust: at rest, and what grows linearly with rotor speed.
 _GREATEST = 0.003525 + 0.014373 + 0.09223
 IDLE, LINEAR = 0.003525 / _GREATEST, 0.014373 / _GREATEST
+# There is room for so much latency of readings and of actions, s.
+LONGEST_DELAY = 0.02
 
 
 @dataclass
@@ -59,8 +67,15 @@ class DroneRanges:
     pool_seed: int = 0
 
     def __post_init__(self) -> None:
-        check_not_negative(self, "task.drones", ("disturbance", "disturbance_torque", "pool"))
-        check_shares(self, "task.drones", ("weak_share",))
+        group = "task.drones"
+        check_not_negative(self, group, ("disturbance", "disturbance_torque", "pool"))
+        check_shares(self, group, ("weak_share",))
+        check_range(self, group, ("thrust_to_weight",), 1.0, above=True)
+        positive = ("mass_root", "torque_to_inertia", "weak", "rise_time", "fall_time")
+        check_range(self, group, positive, 0.0, above=True)
+        check_range(self, group, ("torque_constant",), 0.0)
+        check_range(self, group, ("idle_thrust",), -0.5, 0.5)
+        check_range(self, group, ("sag",), 0.0, 0.9)
 
 
 @dataclass
@@ -69,7 +84,8 @@ class AirRanges:
 
     Attributes:
         drag: deceleration per relative speed, 1/s.
-        gust_speed: standard deviation of the wind along each axis, m/s.
+        gust_speed: standard deviation of the wind along each axis, m/s. It pulls at a drone through
+            ``drag`` alone.
         gust_time: over which it changes, s.
         kick: standard deviation of the speed a poke gives along each axis, m/s; one in two seconds.
     """
@@ -78,6 +94,10 @@ class AirRanges:
     gust_speed: Range = field(default_factory=Range)
     gust_time: Range = field(default_factory=lambda: Range(0.5, 2.0))
     kick: Range = field(default_factory=Range)
+
+    def __post_init__(self) -> None:
+        check_range(self, "task.air", ("drag", "gust_speed", "kick"), 0.0)
+        check_range(self, "task.air", ("gust_time",), 0.0, above=True)
 
 
 @dataclass
@@ -100,14 +120,9 @@ class SensorRanges:
     latency: Range = field(default_factory=Range)
 
     def __post_init__(self) -> None:
-        for name in ("observation_delay", "action_delay", "latency"):
-            high = max(getattr(self, name).low, getattr(self, name).high)
-            if high > 0.02:
-                raise RoboTSError(
-                    f"task.sensors.{name} of at most 0.02 s",
-                    str(high),
-                    "lower it; it is in seconds",
-                )
+        check_range(self, "task.sensors", ("noise", "bias"), 0.0)
+        delays = ("observation_delay", "action_delay", "latency")
+        check_range(self, "task.sensors", delays, 0.0, LONGEST_DELAY)
 
 
 @dataclass
@@ -143,6 +158,8 @@ class References:
                 f"langevin {shares[0]}, eight {shares[1]}, step {shares[2]}",
                 "lower them",
             )
+        check_range(self, "task.references", ("period", "length"), 0.0, above=True)
+        check_not_negative(self, "task.references", ("agility", "jump"))
 
 
 @dataclass
@@ -257,7 +274,8 @@ class QuadrotorConfig:
         limit_angular_velocity: terminate beyond this rate per axis, rad/s.
         limits_end: whether breaking a limit ends an episode; else it is marked (``within_limits``),
             ends the reward, and the drone flies on until it is lost: 20 m away or out of control.
-        vehicle: a named vehicle or a .yaml file to fly instead of drawn drones; empty for none.
+        vehicle: a named vehicle or a .yaml file to fly instead of drawn drones; empty for none. Of
+            ``drones`` only the two disturbances then count.
         drones: the distribution of drones.
         air: what the air does.
         sensors: how sensors and the link to the motors err.

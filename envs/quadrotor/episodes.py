@@ -9,7 +9,13 @@ import torch
 from torch import Tensor
 
 from robo_ts.envs.quadrotor.config import QuadrotorConfig
-from robo_ts.envs.quadrotor.drones import Drones, disturbance, random_tilt, sample_drones
+from robo_ts.envs.quadrotor.drones import (
+    Drones,
+    disturbance,
+    disturbance_torque,
+    random_tilt,
+    sample_drones,
+)
 from robo_ts.envs.quadrotor.flight import DELAYS, READING, Features, Flight, lag
 from robo_ts.envs.quadrotor.layout import Rows
 from robo_ts.envs.quadrotor.vehicles import load_vehicle
@@ -45,11 +51,12 @@ class Episodes:
 def features(config: QuadrotorConfig) -> Features:
     """What a configuration makes use of."""
     air, sensors, references = config.air, config.sensors, config.references
+    sags = load_vehicle(config.vehicle).sag > 0.0 if config.vehicle else _used(config.drones.sag)
     return Features(
         moving=references.langevin + references.eight + references.step > 0.0,
         wind=_used(air.drag) or _used(air.gust_speed),
         kicks=_used(air.kick),
-        sag=_used(config.drones.sag),
+        sag=sags,
         action_delay=_used(sensors.action_delay) or _used(sensors.latency),
         observation_delay=_used(sensors.observation_delay) or _used(sensors.latency),
         noise=_used(sensors.noise) or _used(sensors.bias),
@@ -77,6 +84,9 @@ def begin(
     elif config.vehicle:
         drones = load_vehicle(config.vehicle).drones(num, generator.device)
         drones.force = disturbance(config.drones, drones.thrust_to_weight, drones.mass, generator)
+        drones.torque = disturbance_torque(
+            config.drones, drones.torque_to_inertia, drones.inertia[0], generator
+        )
     else:
         drones = sample_drones(config.drones, num, generator)
     real = torch.rand(num, generator=generator, device=generator.device) < config.real_share

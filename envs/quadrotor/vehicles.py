@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,12 @@ def load_vehicle(name: str) -> Vehicle:
             repr(name),
             f"{did_you_mean(name, names())}; robots/quadrotor/vehicles has examples",
         )
+    return _read(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, _changed: int) -> Vehicle:
+    """A file, read once while it stays as it is: every episode begins with its vehicle."""
     try:
         data = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -109,23 +116,43 @@ def load_vehicle(name: str) -> Vehicle:
 def _fields(path: Path, data: Any) -> dict[str, Any]:
     known = {f.name: f for f in fields(Vehicle)}
     needed = [n for n, f in known.items() if f.default is MISSING]
-    if not isinstance(data, dict) or set(needed) - set(data) or set(data) - set(known):
-        found = sorted(map(str, data)) if isinstance(data, dict) else type(data).__name__
+    if not isinstance(data, dict):
         raise RoboTSError(
-            f"the keys {', '.join(needed)} (and perhaps sag) in {path}", str(found), "mend the file"
+            f"the keys {', '.join(needed)} (and perhaps sag) in {path}",
+            type(data).__name__,
+            "write one 'key: value' per line",
         )
-    lengths = {"inertia": 3, "thrust": 3}
-    made = {}
-    for name, value in data.items():
-        try:
-            made[name] = [float(x) for x in value] if name in lengths else float(value)
-            right = name not in lengths or len(made[name]) == lengths[name]
-        except (TypeError, ValueError):
-            right = False
-        if not right:
-            wanted = f"{lengths[name]} numbers" if name in lengths else "a number"
-            raise RoboTSError(f"{wanted} for {name} in {path}", repr(value), "mend the file")
-    return made
+    strange = [str(key) for key in data if key not in known]
+    missing = [name for name in needed if name not in data]
+    if strange:
+        meant = did_you_mean(strange[0], known)
+        raise RoboTSError(f"the keys of a vehicle in {path}", f"the key {strange[0]!r}", meant)
+    if missing:
+        raise RoboTSError(
+            f"the keys {', '.join(needed)} in {path}", f"no {', '.join(missing)}", "add it"
+        )
+    return {name: _numbers(path, name, value) for name, value in data.items()}
+
+
+def _numbers(path: Path, name: str, value: Any) -> float | list[float]:
+    wanted = 3 if name in ("inertia", "thrust") else 0
+    try:
+        if wanted:
+            made = [_number(x) for x in value] if isinstance(value, list) else []
+            if len(made) == wanted:
+                return made
+        else:
+            return _number(value)
+    except (TypeError, ValueError):
+        pass
+    expected = f"{wanted} numbers" if wanted else "a number"
+    raise RoboTSError(f"{expected} for {name} in {path}", repr(value), "mend the file")
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool):
+        raise TypeError
+    return float(value)  # YAML takes 1e-3 for a word
 
 
 def _check(path: Path, vehicle: Vehicle) -> None:
@@ -135,9 +162,19 @@ def _check(path: Path, vehicle: Vehicle) -> None:
         if not holds:
             raise RoboTSError(f"{expected} in {path}", str(found), mend)
 
-    for name in ("mass", "rotor_x", "rotor_y", "torque_constant", "rise_time", "fall_time"):
+    # Far beyond any quadrotor: such numbers are in other units.
+    most = {
+        "mass": (1000.0, "kg"),
+        "rotor_x": (5.0, "m"),
+        "rotor_y": (5.0, "m"),
+        "torque_constant": (1.0, "m"),
+        "rise_time": (2.0, "s"),
+        "fall_time": (2.0, "s"),
+    }
+    for name, (limit, unit) in most.items():
         value = getattr(vehicle, name)
-        demand(value > 0.0 and math.isfinite(value), f"{name} > 0", value, "mend the file")
+        fits = 0.0 < value <= limit
+        demand(fits, f"{name} above 0 and at most {limit:g} {unit}", value, f"give it in {unit}")
     jx, jy, jz = vehicle.inertia
     solid = min(jx, jy, jz) > 0.0 and 2.0 * max(jx, jy, jz) <= (jx + jy + jz) * 1.01
     demand(
@@ -161,4 +198,19 @@ def _check(path: Path, vehicle: Vehicle) -> None:
         "a thrust-to-weight ratio between 1.05 and 30",
         f"{t2w:.3g} ({4.0 * sum(vehicle.thrust):.3g} N for {vehicle.mass:.3g} kg)",
         "thrust is that of one rotor in N over its speed in [0, 1]; mass is in kg",
+    )
+    idle = 4.0 * vehicle.thrust[0] / (vehicle.mass * GRAVITY)
+    demand(
+        idle < 1.0,
+        "rotors that carry less than the weight at rest",
+        f"{idle:.3g} times the weight",
+        "lower the first number of thrust",
+    )
+    lever = math.sqrt(2.0) * vehicle.rotor_x * sum(vehicle.thrust)
+    t2i = lever / jx
+    demand(
+        1.0 < t2i < 20000.0,
+        "a roll acceleration at full thrust between 1 and 20,000 rad/s^2",
+        f"{t2i:.3g} rad/s^2",
+        "give inertia in kg m^2, rotor_x in m and thrust in N",
     )

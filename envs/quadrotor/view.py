@@ -39,7 +39,7 @@ _SLIDERS = (
     Slider("drones.torque_constant", "torque constant", "m", 0.005, 0.05),
     Slider("drones.sag", "battery sag", "1", 0.0, 0.4),
     Slider("drones.disturbance", "constant force", "1", 0.0, 1.0),
-    Slider("air.gust_speed", "wind gusts", "m/s", 0.0, 5.0),
+    Slider("air.gust_speed", "wind gusts, through air drag", "m/s", 0.0, 5.0),
     Slider("air.drag", "air drag", "1/s", 0.0, 1.0),
     Slider("air.gust_time", "gusts change within", "s", 0.5, 2.0),
     Slider("air.kick", "pokes", "m/s", 0.0, 2.0),

@@ -13,7 +13,14 @@ import torch
 
 from robo_ts.env import TaskEnv, get_task, make_env
 from robo_ts.envs.quadrotor import QuadrotorConfig
-from robo_ts.envs.quadrotor.config import References, RewardWeights, SensorRanges, StartRanges
+from robo_ts.envs.quadrotor.config import (
+    AirRanges,
+    DroneRanges,
+    References,
+    RewardWeights,
+    SensorRanges,
+    StartRanges,
+)
 from robo_ts.envs.quadrotor.task import hover
 from robo_ts.errors import RoboTSError
 from robo_ts.sim import EngineConfig, Range
@@ -510,5 +517,27 @@ def test_a_latency_is_shared_between_readings_and_actions() -> None:
 
 
 def test_latencies_beyond_two_steps_are_refused() -> None:
-    with pytest.raises(RoboTSError, match=r"latency of at most 0.02 s"):
+    with pytest.raises(RoboTSError, match=r"latency of at least 0 and at most 0.02"):
         SensorRanges(latency=Range(0.0, 0.03))
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (lambda: SensorRanges(observation_delay=Range(-0.02, -0.02)), "observation_delay"),
+        (lambda: SensorRanges(latency=Range(0.01, 0.01, "normal")), "latency"),
+        (lambda: SensorRanges(noise=Range(-1.0, 1.0)), "noise"),
+        (lambda: AirRanges(drag=Range(-5.0, 0.0)), "drag"),
+        (lambda: AirRanges(gust_time=Range(0.0, 1.0)), "gust_time above 0"),
+        (lambda: References(period=Range(0.0, 0.0)), "period above 0"),
+        (lambda: References(jump=float("nan")), "jump"),
+        (lambda: DroneRanges(thrust_to_weight=Range(-1.0, 5.0)), "thrust_to_weight above 1"),
+        (lambda: DroneRanges(torque_to_inertia=Range(0.0, 100.0)), "torque_to_inertia above 0"),
+        (lambda: DroneRanges(rise_time=Range(0.0, 0.1)), "rise_time above 0"),
+        (lambda: DroneRanges(idle_thrust=Range(0.9, 0.9)), "idle_thrust"),
+        (lambda: DroneRanges(sag=Range(0.0, 2.0)), "sag"),
+    ],
+)
+def test_what_no_drone_could_be_is_refused(made: Callable[[], object], said: str) -> None:
+    with pytest.raises(RoboTSError, match=said):
+        made()

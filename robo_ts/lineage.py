@@ -33,7 +33,10 @@ _PACKAGES = (
 
 def command() -> str:
     """The words this process was started with, its program by name only."""
-    return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    program = Path(sys.argv[0]).name
+    if program in ("cli.py", "__main__.py"):  # python -m robo_ts.cli
+        program = "robo-ts"
+    return " ".join([program, *sys.argv[1:]])
 
 
 def versions() -> dict[str, str]:

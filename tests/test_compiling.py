@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from robo_ts import compiling
 from robo_ts.compiling import compiled
 
 CPU = torch.device("cpu")
@@ -38,3 +39,19 @@ def test_a_tensor_that_is_no_argument_is_refused() -> None:
     hidden = torch.ones(3)
     with pytest.raises(Exception, match="FakeTensor"):
         _unchecked(lambda x: (x + hidden,))(torch.zeros(3))
+
+
+def test_without_a_compiler_formulas_run_as_they_are_with_one_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compiling.shutil, "which", lambda name: None)
+    compiling._can_compile.cache_clear()
+    try:
+        with pytest.warns(UserWarning, match="no C\\+\\+ compiler was found") as warned:
+            plain = [compiled(lambda x: (2.0 * x,), CPU, checks=checks) for checks in (True, False)]
+        assert len(warned) == 1
+        for function in plain:
+            assert function(torch.ones(2))[0].tolist() == [2.0, 2.0]
+            assert type(function).__name__ == "function"
+    finally:
+        compiling._can_compile.cache_clear()

@@ -21,6 +21,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from robo_ts.bench.budget import from_nothing, steps_of, steps_per_round
 from robo_ts.bench.hold import WEAK, hold_figures, number, over_seeds
 from robo_ts.env import get_task
 from robo_ts.env.trials import Trial
@@ -34,7 +35,6 @@ from robo_ts.pipeline.pipeline import run_stage
 from robo_ts.pipeline.run_dir import RunDir
 from robo_ts.pipeline.stages import bundle_path
 from robo_ts.policies import PolicyBundle
-from robo_ts.teach.windows import WindowsConfig
 
 RECIPE = "recipe=fast"
 PLACE = Path("runs/ablations")
@@ -87,22 +87,11 @@ _LEARNT = "student.learn_initial_state=true"
 
 def _alone(recipe: PipelineConfig) -> tuple[str, ...]:
     """The control steps of all three stages, all by analytic gradients."""
-    first = min(30, recipe.tune.window)
-    tune = replace(recipe.tune, first_window=first)
-    budget = sum(_steps(stage) for stage in (recipe.apg, recipe.windows, recipe.tune))
-    rounds = budget * tune.iterations / _steps(tune)
-    return (
-        "distiller=none",
-        f"tune.iterations={max(1, round(rounds))}",
-        f"tune.first_window={first}",
-        "tune.normalizer_iterations=20",
-    )
-
-
-def _steps(stage: WindowsConfig) -> float:
-    """Control steps of a stage, whose windows grow over its first third."""
-    window = stage.window - (stage.window - stage.first_window) / 6.0
-    return stage.iterations * stage.num_envs * window
+    begun = from_nothing(recipe.tune)
+    tune = replace(recipe.tune, first_window=min(30, recipe.tune.window))
+    budget = sum(steps_of(stage) for stage in (recipe.apg, recipe.windows, recipe.tune))
+    rounds = max(1, round(budget / steps_per_round(tune)))
+    return ("distiller=none", f"tune.iterations={rounds}", *begun)
 
 
 def _windows(recipe: PipelineConfig, factor: float) -> tuple[str, ...]:

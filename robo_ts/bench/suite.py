@@ -73,6 +73,7 @@ SUITE: dict[str, Measurement] = {
         "robo_ts.bench.teachers:run",
         "robo_ts.bench.teachers:show",
         ("steps", "episodes"),
+        "quadrotor",
     ),
     "ablations": Measurement(
         "what each part of the quadrotor's recipe is worth; hours, resumable",

@@ -4,7 +4,8 @@ Every teacher is trained for the same number of control steps, every student is 
 many and then fine-tuned for as many; the one without a teacher is trained by analytic policy
 gradient alone for all three. Every stage runs on one core, so that seconds can be compared too. A
 student is measured in trial ``hold`` (RAPTOR's protocol, drones nobody has seen) before and after
-fine-tuning. Everything is kept in ``runs/teachers``; started again, it goes on where it stopped.
+fine-tuning. Everything is kept in ``runs/teachers``, apart for every commit; started again, it goes
+on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from robo_ts.bench.budget import from_nothing, steps_per_round
 from robo_ts.bench.hold import hold_figures, over_seeds
 from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError
@@ -112,7 +114,9 @@ def compare(
     for name in names or known:
         arm, rows = known[name], []
         for seed in seeds:
-            folder = place / f"{name.replace(' ', '-')}-{steps}-seed{seed}"
+            # What another commit made is not averaged with this one's.
+            folder = place / (commit() or "none") / f"pool{pool}-{steps}"
+            folder = folder / f"{name.replace(' ', '-')}-seed{seed}"
             fixed = (*words, f"seed={seed}", "processes=1", "gate.success=0", "finetune=none")
             rows.append(_one(arm, steps, folder, fixed, episodes))
         found[name] = {"text": arm.text, "seeds": rows, "figures": _summed(rows)}
@@ -134,7 +138,9 @@ _UNIT = "control steps of one drone, as near as whole windows come"
 def _one(arm: Arm, steps: int, folder: Path, words: Sequence[str], episodes: int) -> dict[str, Any]:
     """One arm with one seed: what the teacher and the student reach, what each stage took."""
     if not arm.teacher:
-        run = _composed((*words, *arm.student), folder / "student", steps, 3 * steps)
+        words = (*words, *arm.student)
+        begun = from_nothing(compose_run(list(words)).config.tune)
+        run = _composed((*words, *begun), folder / "student", steps, 3 * steps)
         return {"tuned": _tuned(run, begin(run), untrained(run), episodes)}
     taught = _composed((*words, *arm.teacher), folder / "teacher", steps, steps)
     teacher = run_stage(taught, "teach")
@@ -163,9 +169,9 @@ def _composed(words: Sequence[str], folder: Path, steps: int, tuning: int) -> Ru
     ppo = config.teacher
     rounds = {
         "teacher.iterations": steps / (ppo.num_envs * ppo.steps_per_iteration),
-        "apg.iterations": steps / (config.apg.num_envs * config.apg.window),
-        "windows.iterations": steps / (config.windows.num_envs * config.windows.window),
-        "tune.iterations": tuning / (config.tune.num_envs * config.tune.window),
+        "apg.iterations": steps / steps_per_round(config.apg),
+        "windows.iterations": steps / steps_per_round(config.windows),
+        "tune.iterations": tuning / steps_per_round(config.tune),
     }
     sized = [f"{name}={max(1, round(count))}" for name, count in rounds.items()]
     return compose_run([*words, f"run_dir={folder}", *sized])

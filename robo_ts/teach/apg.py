@@ -87,7 +87,7 @@ class AnalyticPolicyGradient(WindowLearner):
         if self._policy.config.learn_initial_state:
             begun = self._policy.begun(transposed(hidden), self.starts)
             hidden = tuple(part.contiguous() for part in transposed(begun))
-        limit = self._max_world_grad / (steps * env.num_envs)
+        limit = self._max_world_grad / (steps * self._averaged())
         for _ in range(steps):
             if looking:
                 seen.append(self._look(worlds))
@@ -106,6 +106,10 @@ class AnalyticPolicyGradient(WindowLearner):
     def _mean(self, cost: Tensor) -> Tensor:
         """Over the worlds, of ``cost (num_envs,)``."""
         return cost.mean()
+
+    def _averaged(self) -> int:
+        """Over how many worlds."""
+        return self.env.num_envs
 
     def _observe_act_advance(
         self, worlds: Worlds, hidden: Hidden, chance: Tensor

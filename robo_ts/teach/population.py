@@ -90,6 +90,9 @@ class PopulationGradient(AnalyticPolicyGradient):
     def _mean(self, cost: Tensor) -> Tensor:
         return cost.view(self.members, -1).mean(dim=1)
 
+    def _averaged(self) -> int:
+        return self.env.num_envs // self.members
+
     def learn_one(self) -> dict[str, float]:
         """One window and one update of every member.
 

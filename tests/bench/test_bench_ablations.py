@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from robo_ts.bench import ablations
+from robo_ts.bench.budget import steps_of
 from robo_ts.cli import main
 from robo_ts.env import TaskSpec
 from robo_ts.env.trials import Trial
@@ -122,16 +123,16 @@ def test_what_is_there_already_is_not_made_again(
 def test_every_arm_takes_the_recipes_control_steps() -> None:
     recipe = compose_run([ablations.RECIPE]).config
     stages = {name: getattr(recipe, name) for name in ("apg", "windows", "tune")}
-    budget = sum(ablations._steps(stage) for stage in stages.values())
+    budget = sum(steps_of(stage) for stage in stages.values())
     for name, arm in ablations.arms(recipe).items():
         config = compose_run([ablations.RECIPE, *arm.student]).config
-        spent = ablations._steps(config.tune)
+        spent = steps_of(config.tune)
         if name == "no-teacher":
             assert config.distiller == "none" and spent == pytest.approx(budget, rel=1e-2)
             continue
-        assert spent == pytest.approx(ablations._steps(recipe.tune), rel=1e-2)
-        given = ablations._steps(config.windows)
-        assert given == pytest.approx(ablations._steps(recipe.windows), rel=1e-2)
+        assert spent == pytest.approx(steps_of(recipe.tune), rel=1e-2)
+        given = steps_of(config.windows)
+        assert given == pytest.approx(steps_of(recipe.windows), rel=1e-2)
         warm = config.windows.warmup_iterations * config.windows.window
         usual = recipe.windows.warmup_iterations * recipe.windows.window
         if name == "cloning":

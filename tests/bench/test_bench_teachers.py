@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from robo_ts.bench import teachers
+from robo_ts.bench import ablations, teachers
+from robo_ts.bench.budget import from_nothing, steps_of
 from robo_ts.cli import main
 from robo_ts.errors import RoboTSError
+from robo_ts.pipeline.config import Run, compose_run
 
 TINY = (
     "torch_threads=1",
@@ -113,3 +115,39 @@ def test_the_command_passes_the_budget_on(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_no_steps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RoboTSError, match="at least one control step"):
         teachers.compare([0], 0, 2, tmp_path)
+
+
+def test_a_student_without_a_teacher_may_begin_as_one_that_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Run] = []
+
+    def tuned(run: Run, *_: object) -> dict[str, float]:
+        begun.append(run)
+        return {"within_limits": 0.0, "seconds": 1.0, "samples": 0.0}
+
+    monkeypatch.setattr(teachers, "_tuned", tuned)
+    teachers.compare([0], 10_000_000, 2, tmp_path, ("torch_threads=1",), names=["none"])
+    (run,) = begun
+    tune = run.config.tune
+    # Short windows first, and the statistics of its inputs: nobody has gathered them before.
+    assert tune.first_window == 30 < tune.window and tune.normalizer_iterations == 20
+    assert steps_of(tune) == pytest.approx(30_000_000, rel=0.01)
+    recipe = compose_run(["recipe=raptor"]).config
+    assert set(from_nothing(recipe.tune)) <= set(ablations.arms(recipe)["no-teacher"].student)
+
+
+def test_what_another_commit_made_is_not_taken_for_this_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Path] = []
+
+    def one(arm: teachers.Arm, steps: int, folder: Path, *_: object) -> dict[str, Any]:
+        places.append(folder)
+        return {"tuned": {"within_limits": 0.0, "seconds": 1.0}}
+
+    monkeypatch.setattr(teachers, "_one", one)
+    for made_by, pool in (("a", 2), ("b", 2), ("a", 4)):
+        monkeypatch.setattr(teachers, "commit", lambda made_by=made_by: made_by)
+        teachers.compare([0], 100, pool, tmp_path, names=["none"])
+    assert len(set(places)) == 3

@@ -36,9 +36,13 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"robo_ts.{module}.compiled", lambda function, *_, **__: function)
 
 
-def test_members_are_shared_out_evenly_and_put_together_in_order(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [0.0, 1.0])
+def test_members_are_shared_out_evenly_and_put_together_in_order(
+    limit: float, tmp_path: Path
+) -> None:
     assert shared_out(range(5), 2) == [[0, 1], [2, 3, 4]]
-    run = compose_run(words(tmp_path))
+    # A limit on each world's pull does not depend on who else is trained here.
+    run = compose_run(words(tmp_path, f"apg.max_world_grad={limit}"))
     whole = put_together(run, [train_share(run, range(4))])
     parts = put_together(run, [train_share(run, [1, 3]), train_share(run, [0, 2])])
     assert same(whole, parts)

@@ -61,6 +61,7 @@ def check_range(
     low: float = -math.inf,
     high: float = math.inf,
     above: bool = False,
+    unit: str = "",
 ) -> None:
     """Raise unless the named :class:`~robo_ts.sim.Range` draw from [low, high] alone.
 
@@ -71,6 +72,7 @@ def check_range(
         low: least number that may be drawn.
         high: greatest.
         above: whether ``low`` itself is too low.
+        unit: of the limits, for the message.
     """
     for name in names:
         given = getattr(settings, name)
@@ -81,7 +83,7 @@ def check_range(
             where = f"above {low:g}" if above else f"of at least {low:g}"
             where += f" and at most {high:g}" if math.isfinite(high) else ""
             raise RoboTSError(
-                f"{group}.{name} {where}",
+                f"{group}.{name} {where} {unit}".rstrip(),
                 f"{given.law} low={given.low:g} high={given.high:g}",
                 "mend the range",
             )

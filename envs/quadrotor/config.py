@@ -122,7 +122,7 @@ class SensorRanges:
     def __post_init__(self) -> None:
         check_range(self, "task.sensors", ("noise", "bias"), 0.0)
         delays = ("observation_delay", "action_delay", "latency")
-        check_range(self, "task.sensors", delays, 0.0, LONGEST_DELAY)
+        check_range(self, "task.sensors", delays, 0.0, LONGEST_DELAY, unit="s")
 
 
 @dataclass

@@ -48,6 +48,11 @@ class Vehicle:
         """All rotors' greatest thrust over weight."""
         return 4.0 * sum(self.thrust) / (self.mass * GRAVITY)
 
+    @property
+    def torque_to_inertia(self) -> float:
+        """Roll acceleration that one pair of rotors at full thrust gives, rad/s^2."""
+        return math.sqrt(2.0) * self.rotor_x * sum(self.thrust) / self.inertia[0]
+
     def drones(self, num: int, device: torch.device) -> Drones:
         """``num`` times this vehicle, without disturbances."""
 
@@ -58,7 +63,6 @@ class Vehicle:
             return torch.tensor(values, device=device)[:, None].repeat(1, num)
 
         still = torch.zeros(3, num, device=device)
-        lever = math.sqrt(2.0) * self.rotor_x * sum(self.thrust)
         return Drones(
             mass=row(self.mass),
             inertia=rows(self.inertia),
@@ -69,7 +73,7 @@ class Vehicle:
             fall_time=row(self.fall_time),
             sag=row(self.sag),
             thrust_to_weight=row(self.thrust_to_weight),
-            torque_to_inertia=row(lever / self.inertia[0]),
+            torque_to_inertia=row(self.torque_to_inertia),
             force=still,
             torque=still.clone(),
         )
@@ -135,17 +139,15 @@ def _fields(path: Path, data: Any) -> dict[str, Any]:
 
 
 def _numbers(path: Path, name: str, value: Any) -> float | list[float]:
-    wanted = 3 if name in ("inertia", "thrust") else 0
+    several = name in ("inertia", "thrust")
+    parts = value if several and isinstance(value, list) else [value]
     try:
-        if wanted:
-            made = [_number(x) for x in value] if isinstance(value, list) else []
-            if len(made) == wanted:
-                return made
-        else:
-            return _number(value)
+        made = [_number(x) for x in parts]
     except (TypeError, ValueError):
-        pass
-    expected = f"{wanted} numbers" if wanted else "a number"
+        made = []
+    if len(made) == (3 if several else 1):
+        return made if several else made[0]
+    expected = "3 numbers" if several else "a number"
     raise RoboTSError(f"{expected} for {name} in {path}", repr(value), "mend the file")
 
 
@@ -206,8 +208,7 @@ def _check(path: Path, vehicle: Vehicle) -> None:
         f"{idle:.3g} times the weight",
         "lower the first number of thrust",
     )
-    lever = math.sqrt(2.0) * vehicle.rotor_x * sum(vehicle.thrust)
-    t2i = lever / jx
+    t2i = vehicle.torque_to_inertia
     demand(
         1.0 < t2i < 20000.0,
         "a roll acceleration at full thrust between 1 and 20,000 rad/s^2",

@@ -18,11 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
-from robo_ts.bench.budget import from_nothing, steps_of, steps_per_round
+from robo_ts.bench.budget import (
+    for_a_new_student,
+    from_nothing,
+    steps_of,
+    steps_per_round,
+)
 from robo_ts.bench.hold import WEAK, hold_figures, number, over_seeds
+from robo_ts.bench.report import print_lines
 from robo_ts.env import get_task
 from robo_ts.env.trials import Trial
 from robo_ts.errors import RoboTSError, did_you_mean
@@ -87,11 +91,9 @@ _LEARNT = "student.learn_initial_state=true"
 
 def _alone(recipe: PipelineConfig) -> tuple[str, ...]:
     """The control steps of all three stages, all by analytic gradients."""
-    begun = from_nothing(recipe.tune)
-    tune = replace(recipe.tune, first_window=min(30, recipe.tune.window))
     budget = sum(steps_of(stage) for stage in (recipe.apg, recipe.windows, recipe.tune))
-    rounds = max(1, round(budget / steps_per_round(tune)))
-    return ("distiller=none", f"tune.iterations={rounds}", *begun)
+    rounds = max(1, round(budget / steps_per_round(for_a_new_student(recipe.tune))))
+    return ("distiller=none", f"tune.iterations={rounds}", *from_nothing(recipe.tune))
 
 
 def _windows(recipe: PipelineConfig, factor: float) -> tuple[str, ...]:
@@ -324,14 +326,8 @@ def show(figures: dict[str, Any]) -> None:
     """Print what :func:`run` returned: one line per arm."""
     share = "" if figures["percent"] == 100 else f", {figures['percent']}% of its iterations"
     title = f"recipe fast with one change, {len(figures['seeds'])} seeds{share}"
-    table = Table(title=title, caption="mean over the seeds; 95% bootstrap interval of the middle")
-    for index, head in enumerate(HEADS):
-        table.add_column(head, justify="right" if index else "left")
-    for cells in lines(figures):
-        table.add_row(*cells)
-    console = Console()
-    console.width = max(console.width, 150)
-    console.print(table)
+    caption = "mean over the seeds; 95% bootstrap interval of the middle"
+    print_lines(HEADS, lines(figures), title, caption)
 
 
 HEADS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from robo_ts.teach.windows import WindowsConfig
 
 
@@ -15,7 +17,16 @@ def steps_per_round(stage: WindowsConfig) -> float:
     return stage.num_envs * (stage.window - (stage.window - stage.first_window) / 6.0)
 
 
+def for_a_new_student(tune: WindowsConfig) -> WindowsConfig:
+    """Fine-tuning that has a random student to begin with, not a distilled one: short windows at
+    first, and the statistics of its inputs."""
+    return replace(tune, first_window=min(30, tune.window), normalizer_iterations=20)
+
+
 def from_nothing(tune: WindowsConfig) -> tuple[str, ...]:
-    """Settings of fine-tuning that has a random student to begin with, not a distilled one: short
-    windows at first, and the statistics of its inputs."""
-    return (f"tune.first_window={min(30, tune.window)}", "tune.normalizer_iterations=20")
+    """What :func:`for_a_new_student` changes, as words of the command line."""
+    new = for_a_new_student(tune)
+    return (
+        f"tune.first_window={new.first_window}",
+        f"tune.normalizer_iterations={new.normalizer_iterations}",
+    )

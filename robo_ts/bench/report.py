@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
@@ -37,3 +38,17 @@ def print_report(figures: dict[str, Any], console: Console | None = None) -> Non
         label = f"{_ENGINES.get(name, name)}: whole task, {one['num_envs']} worlds, {where}"
         table.add_row(label, f"{one['rate']:,.0f}", "")
     (console or Console()).print(table)
+
+
+def print_lines(
+    heads: Sequence[str], lines: Sequence[Sequence[str]], title: str, caption: str | None = None
+) -> None:
+    """Print a table of a name and figures per line, as wide as it needs to be."""
+    table = Table(title=title, caption=caption)
+    for index, head in enumerate(heads):
+        table.add_column(head, justify="right" if index else "left")
+    for cells in lines:
+        table.add_row(*cells)
+    console = Console()
+    console.width = max(console.width, 150)
+    console.print(table)

@@ -15,11 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from robo_ts.bench.budget import from_nothing, steps_per_round
 from robo_ts.bench.hold import hold_figures, over_seeds
+from robo_ts.bench.report import print_lines
 from robo_ts.env import get_task
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate import PolicyActor
@@ -223,14 +221,7 @@ def show(figures: dict[str, Any]) -> None:
     """Print what :func:`run` returned: one line per arm."""
     budget = figures["budget"]["teacher"]
     title = f"students of different teachers, {len(figures['seeds'])} seeds, {budget:,} steps each"
-    table = Table(title=title)
-    for index, head in enumerate(HEADS):
-        table.add_column(head, justify="right" if index else "left")
-    for cells in lines(figures):
-        table.add_row(*cells)
-    console = Console()
-    console.width = max(console.width, 140)
-    console.print(table)
+    print_lines(HEADS, lines(figures), title)
 
 
 def lines(figures: Mapping[str, Any]) -> list[list[str]]:

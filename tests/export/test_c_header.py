@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,17 +15,7 @@ from robo_ts.export.golden import record_golden
 from robo_ts.pipeline.config import ExportConfig
 from robo_ts.pipeline.measure import export_and_check
 from robo_ts.policies import Policy, PolicyBundle, PolicyConfig
-
-CC = shutil.which("cc")
-needs_compiler = pytest.mark.skipif(CC is None, reason="no C compiler on this machine")
-MAIN = """
-#include <stdio.h>
-#include "policy.h"
-int main(void) {
-    printf("%.9g\\n", policy_check());
-    return 0;
-}
-"""
+from tests.export.compiled_header import needs_compiler, run
 
 
 def bundle_of(env: TaskEnv, **config: object) -> PolicyBundle:
@@ -45,15 +33,6 @@ def header(env: TaskEnv, folder: Path, **config: object) -> Path:
     bundle = bundle_of(env, **config)
     record_golden(bundle, env, folder=folder)
     return write_c_header(bundle, folder)
-
-
-def run(folder: Path, *flags: str, standard: str = "-std=c99") -> float:
-    (folder / "main.c").write_text(MAIN)
-    assert CC is not None
-    words = [CC, *flags, standard, "-Wall", "-Wextra", "-Werror", "-pedantic"]
-    subprocess.run([*words, "main.c", "-o", "main", "-lm"], cwd=folder, check=True)
-    done = subprocess.run([str(folder / "main")], capture_output=True, text=True, check=True)
-    return float(done.stdout)
 
 
 @needs_compiler

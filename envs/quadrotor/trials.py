@@ -45,6 +45,7 @@ def trials() -> dict[str, Trial]:
         **_vehicles(),
         **_tracking(),
         **_sensors(),
+        **_weather(),
         "reality": Trial(
             "reality", "latency, noise, gusts and drag, each drawn", _HOLD | reality(), 1024
         ),
@@ -88,6 +89,8 @@ def _drones() -> dict[str, Trial]:
     }
     text = "hold; thrust-to-weight 1.2 to 12, torque-to-inertia 20 to 2500, other lags and curves"
     found["wide"] = Trial("drones", text, _HOLD | {"drones": wide()}, 2048, bins=_WIDE)
+    far = {"drones": wide(), "start": {"position": 5.0}, "episode_steps": 1000}
+    found["wide_5m"] = Trial("drones", f"{text}; from within 5 m", _HOLD | far, 2048, bins=_WIDE)
     return found
 
 
@@ -122,9 +125,28 @@ def _tracking() -> dict[str, Trial]:
             "episode_steps": 2000,
         }
         found[f"eight_{period:g}s"] = Trial("tracking", "figure-eight 2 x 1 m, 20 s", changes, 512)
+    step = {"limits_end": False, "references": {"langevin": 0.0, "step": 1.0}}
+    found["step"] = Trial("tracking", "one jump of up to 1 m per axis", step, 512)
     langevin = {"limits_end": False, "references": {"langevin": 1.0}}
     found["langevin"] = Trial("tracking", "smooth random path", langevin, 512)
     return found
+
+
+def _weather() -> dict[str, Trial]:
+    drag, tired = {"drag": _always(0.4)}, {"sag": _always(0.15)}
+    poked = {"kick": _always(1.0)}
+    return {
+        "gusts": _hold(
+            "air", "hold; gusts of 2 m/s and drag", air=drag | {"gust_speed": _always(2.0)}
+        ),
+        "pokes": _hold("air", "hold; pushed by 1 m/s per axis about every 2 s", air=poked),
+        "torque": _hold(
+            "air",
+            "hold; a torque too, 5% of what a pair of rotors can give",
+            drones={"disturbance_torque": 0.05},
+        ),
+        "sag_15": _hold("air", "hold; a battery that loses 15% at full load", drones=tired),
+    }
 
 
 def _sensors() -> dict[str, Trial]:
@@ -147,5 +169,11 @@ def _sensors() -> dict[str, Trial]:
         noise = {"noise": _always(size)}
         found[f"noise_x{size:g}"] = _hold(
             "sensors", "hold; noise of 1 cm, 5 cm/s, 0.1 rad/s", sensors=noise
+        )
+    for size in (1.0, 2.0):
+        found[f"bias_x{size:g}"] = _hold(
+            "sensors",
+            "hold; readings off all flight long, by 1 cm, 5 cm/s, 0.1 rad/s",
+            sensors={"bias": _always(size)},
         )
     return found

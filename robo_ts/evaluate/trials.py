@@ -51,7 +51,7 @@ def run_trials(
         config: its settings, which the trials change.
         actors: who acts, by name.
         trials: the conditions, by name.
-        engine: what steps the worlds.
+        engine: what steps the worlds; what is not MuJoCo is checked by it, as an actor more.
         seed: of the worlds.
         num_envs: worlds at once.
         progress: called with the number of episodes each finished batch added.
@@ -62,30 +62,39 @@ def run_trials(
     """
     found: dict[str, dict[str, Any]] = {}
     for name, trial in trials.items():
-        changed = with_changes(config, trial.changes)
+        changed, rows = with_changes(config, trial.changes), {}
+        seeds = [derive(seed, "trial", name, repeat) for repeat in range(trial.repeats)]
+        for suffix, stepped in _engines(engine or EngineConfig()).items():
 
-        def make(num: int, world_seed: int, changed: Any = changed) -> Any:
-            return spec.build(changed, num, engine or EngineConfig(), world_seed)
+            def make(num: int, world_seed: int, changed: Any = changed, on: Any = stepped) -> Any:
+                return spec.build(changed, num, on, world_seed)
 
-        found[name] = {"group": trial.group, "text": trial.text, "policies": {}}
-        for label, actor in actors.items():
-            begun = time.monotonic()
-            parts = [
-                run_episodes(
-                    actor,
-                    make,
-                    trial.episodes,
-                    num_envs,
-                    derive(seed, "trial", name, repeat),
-                    progress,
-                )
-                for repeat in range(trial.repeats)
-            ]
-            report = summarise_for(spec, Episodes.joined(parts), trial.bins)
-            report["repeats"] = [_brief(summarise(p, None, spec.outcomes)) for p in parts]
-            report["seconds"] = time.monotonic() - begun
-            found[name]["policies"][label] = report
+            for label, actor in actors.items():
+                begun = time.monotonic()
+                parts = [
+                    run_episodes(actor, make, trial.episodes, num_envs, world_seed, progress)
+                    for world_seed in seeds
+                ]
+                report = summarise_for(spec, Episodes.joined(parts), trial.bins)
+                report["repeats"] = [_brief(summarise(p, None, spec.outcomes)) for p in parts]
+                report["seconds"] = time.monotonic() - begun
+                rows[label + suffix] = report
+        found[name] = {"group": trial.group, "text": trial.text, "policies": rows}
     return found
+
+
+def count_episodes(
+    trials: Mapping[str, Trial], actors: Mapping[str, Actor], engine: EngineConfig
+) -> int:
+    """How many :func:`run_trials` will run."""
+    each = sum(trial.episodes * trial.repeats for trial in trials.values())
+    return each * len(actors) * len(_engines(engine))
+
+
+def _engines(engine: EngineConfig) -> dict[str, EngineConfig]:
+    """What steps the worlds, and MuJoCo beside what is not; by what is added to an actor's name."""
+    mujoco = engine.mujoco_beside()
+    return {"": engine, **({" in MuJoCo": mujoco} if mujoco else {})}
 
 
 def with_changes(config: Any, changes: Mapping[str, Any]) -> Any:

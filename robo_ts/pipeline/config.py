@@ -25,6 +25,7 @@ from robo_ts.errors import RoboTSError, did_you_mean
 from robo_ts.evaluate import EvaluateConfig
 from robo_ts.evaluate.trials import choose_trials
 from robo_ts.paths import CONFIG_DIR
+from robo_ts.pipeline.choices import check_choices
 from robo_ts.pipeline.complaints import check_keys, config_error, flat_keys, to_object
 from robo_ts.pipeline.groups import ExportConfig, GateConfig, RayConfig, RouteConfig, StudentConfig
 from robo_ts.sim import EngineConfig
@@ -264,6 +265,7 @@ def compose_run(overrides: list[str]) -> Run:
         with initialize_config_dir(str(CONFIG_DIR.resolve()), version_base="1.3"):
             node = compose("pipeline", overrides=[*_groups(task, recipe), *words])
         check_keys(node, _schema(task))
+        check_choices(words, CONFIG_DIR, node)
         config = to_object(node)
     except (HydraException, OmegaConfBaseException, ValueError) as error:
         # A plain ValueError is Hydra's word for a group that is null or a number.

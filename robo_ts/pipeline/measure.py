@@ -20,7 +20,7 @@ from robo_ts.evaluate import (
 )
 from robo_ts.evaluate.ablations import count_image_ablations
 from robo_ts.evaluate.actors import Actor, OnnxActor
-from robo_ts.evaluate.trials import choose_trials, run_trials
+from robo_ts.evaluate.trials import choose_trials, count_episodes, run_trials
 from robo_ts.export import (
     compare_closed_loop,
     export_bundle,
@@ -38,13 +38,15 @@ from robo_ts.pipeline.worlds import env_maker, is_population
 from robo_ts.policies import PolicyBundle
 from robo_ts.progress import Progress
 from robo_ts.seeds import derive
+from robo_ts.sim import EngineConfig
 
 
 def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     """Teacher and student in the same unseen worlds, and the student with its memory cleared.
 
-    A population is flown in its pool, and so is the student beside it; ``student`` is always what
-    it does in the worlds of the task.
+    Worlds of an engine that is not MuJoCo are flown in MuJoCo too. A population is flown in its
+    pool, and so is the student beside it; ``student`` is always what it does in the worlds of the
+    task.
     """
     if folder.is_done("eval"):
         return folder.result("eval")
@@ -55,33 +57,55 @@ def evaluate(run: Run, folder: RunDir) -> dict[str, Any]:
     ablations = len(config.memory_resets) + 1 if student.policy.is_recurrent else 0
     ablations += count_image_ablations(student.policy, config.ablated)
     pooled = is_population(teacher.policy)
-    total = (2 + pooled) * config.episodes + ablations * config.ablation_episodes
+    mujoco = run.config.engine.mujoco_beside()
+    whole = (2 + pooled) * (2 if mujoco else 1)
+    total = whole * config.episodes + ablations * config.ablation_episodes
     bar = Progress("evaluate", total, "episode")
-    teacher_episodes = fly(run, PolicyActor(teacher.policy), bar, pooled)
-    student_episodes = beside = fly(run, PolicyActor(student.policy), bar)
-    if pooled:
-        beside = fly(run, PolicyActor(student.policy), bar, pooled)
+    flown = _side_by_side(run, teacher, student, bar)
     make, count = env_maker(run, training=False), config.ablation_episodes
     rest = (count, min(config.num_envs, count), _evaluation_seed(run), bar.update)
     ablation = memory_ablation(student.policy, make, config.memory_resets, *rest)
     images = image_ablation(student.policy, make, *rest, config.ablated)
-    bar.close()
     spec = get_task(run.task)
     report = {
-        "teacher": summarise_for(spec, teacher_episodes),
-        "student": summarise_for(spec, student_episodes),
-        "teacher_to_student": compare_pairs(teacher_episodes, beside),
+        **{name: summarise_for(spec, episodes) for name, episodes in flown.items()},
+        "teacher_to_student": compare_pairs(flown["teacher"], flown[_BESIDE[pooled]]),
         "memory_cleared_every": ablation,
         **({"images": images} if images else {}),
     }
-    if pooled:
-        report["student_in_pool"] = summarise_for(spec, beside)
+    if mujoco:
+        checked = _side_by_side(run, teacher, student, bar, mujoco)
+        for name, episodes in checked.items():
+            report[f"{name}_in_mujoco"] = summarise_for(spec, episodes)
+    bar.close()
     report["trials"] = _trials(run, teacher, student)
     for name, part in report.items():
         write_json(folder.stage("eval") / f"{name}.json", part)
     result = {"seconds": time.monotonic() - begun, **report}
     folder.finish("eval", result)
     return result
+
+
+# Whom a teacher is compared with, world by world: one that knows its own pool only, in that pool.
+_BESIDE = ("student", "student_in_pool")
+
+
+def _side_by_side(
+    run: Run,
+    teacher: PolicyBundle,
+    student: PolicyBundle,
+    bar: Progress,
+    engine: EngineConfig | None = None,
+) -> dict[str, Episodes]:
+    """Both in the run's worlds; a population in those of its pool, and the student there too."""
+    pooled, actor = is_population(teacher.policy), PolicyActor(student.policy)
+    flown = {
+        "teacher": fly(run, PolicyActor(teacher.policy), bar, pooled, engine),
+        "student": fly(run, actor, bar, engine=engine),
+    }
+    if pooled:
+        flown["student_in_pool"] = fly(run, actor, bar, pooled, engine)
+    return flown
 
 
 def _trials(run: Run, teacher: PolicyBundle, student: PolicyBundle) -> dict[str, Any]:
@@ -93,8 +117,7 @@ def _trials(run: Run, teacher: PolicyBundle, student: PolicyBundle) -> dict[str,
     actors = {"student": PolicyActor(student.policy)}
     if not is_population(teacher.policy):  # a population knows no other robots
         actors = {"teacher": PolicyActor(teacher.policy), **actors}
-    total = sum(trial.episodes * trial.repeats for trial in chosen.values())
-    bar = Progress("trials  ", len(actors) * total, "episode")
+    bar = Progress("trials  ", count_episodes(chosen, actors, run.config.engine), "episode")
     found = run_trials(
         spec,
         spec.config(),
@@ -179,13 +202,19 @@ def export_and_check(
     }
 
 
-def fly(run: Run, actor: Actor, bar: Progress | None = None, pooled: bool = False) -> Episodes:
+def fly(
+    run: Run,
+    actor: Actor,
+    bar: Progress | None = None,
+    pooled: bool = False,
+    engine: EngineConfig | None = None,
+) -> Episodes:
     """The run's evaluation episodes: the same worlds for every actor; ``pooled``, those of the
-    robots that are trained on."""
+    robots that are trained on; ``engine``, stepped by another than the run's."""
     config = run.config.evaluate
     return run_episodes(
         actor,
-        env_maker(run, training=False, pooled=pooled),
+        env_maker(run, training=False, pooled=pooled, engine=engine),
         config.episodes,
         config.num_envs,
         _evaluation_seed(run),

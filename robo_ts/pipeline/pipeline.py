@@ -119,6 +119,7 @@ def summarise_run(
 
     # A population flies the robots of its pool, the student robots nobody has seen.
     members = {k: v for k, v in results["teach"].items() if k == "members"}
+    checked = {k: measured(v) for k, v in evaluated.items() if k.endswith("_in_mujoco")}
     return {
         "task": run.task,
         "recipe": run.recipe,
@@ -130,6 +131,7 @@ def summarise_run(
             **measured(evaluated["student"]),
             "parameters": results["distill"]["parameters"],
         },
+        **checked,
         "onnx": {
             **measured(exported["onnx"]),
             "max_abs_diff_vs_torch": exported["max_abs_diff_vs_torch"],

@@ -16,6 +16,8 @@ def print_summary(summary: dict[str, Any]) -> None:
     for name in ("teacher", "student", "onnx"):
         seconds = summary["seconds"]["export" if name == "onnx" else name]
         table.add_row(name, *_cells(summary[name]), f"{seconds:.0f}")
+        if f"{name}_in_mujoco" in summary:
+            table.add_row(f"{name} in MuJoCo", *_cells(summary[f"{name}_in_mujoco"]), "")
     Console().print(table)
     if "members" in summary["teacher"]:
         print(_members(summary["teacher"]["members"]))

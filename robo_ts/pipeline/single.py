@@ -22,12 +22,17 @@ def evaluate_bundle(run: Run, path: Path, out: str) -> int:
     set_threads(run.config.torch_threads)
     bundle = load_fitting(run, path)
     spec = get_task(run.task)
-    bar = Progress("evaluate", run.config.evaluate.episodes, "episode")
+    mujoco = run.config.engine.mujoco_beside()
+    bar = Progress("evaluate", run.config.evaluate.episodes * (2 if mujoco else 1), "episode")
     actor = PolicyActor(mute_constant_inputs(copy.deepcopy(bundle.policy)))
-    flown = fly(run, actor, bar, is_population(bundle.policy))
-    report = summarise_for(spec, flown)
+    pooled, kind = is_population(bundle.policy), bundle.lineage.get("kind", "policy")
+    report = summarise_for(spec, fly(run, actor, bar, pooled))
+    shown = {kind: report}
+    if mujoco:
+        report["in_mujoco"] = summarise_for(spec, fly(run, actor, bar, pooled, mujoco))
+        shown[f"{kind} in MuJoCo"] = report["in_mujoco"]
     bar.close()
-    print_result(str(path), {bundle.lineage.get("kind", "policy"): report})
+    print_result(str(path), shown)
     if out:
         write_json(out, {"bundle": bundle.digest(), "seed": run.config.seed, **report})
         print(f"written to {out}")

@@ -15,7 +15,7 @@ from robo_ts.env.metrics import words_and_unit
 from robo_ts.errors import RoboTSError
 from robo_ts.evaluate import Actor, PolicyActor
 from robo_ts.evaluate.actors import OnnxActor
-from robo_ts.evaluate.trials import choose_trials, run_trials
+from robo_ts.evaluate.trials import choose_trials, count_episodes, run_trials
 from robo_ts.export import load
 from robo_ts.lineage import commit, hardware, versions
 from robo_ts.pipeline.stages import load_for
@@ -48,8 +48,7 @@ def compare(
     spec, engine = get_task(task), engine or EngineConfig()
     chosen = choose_trials(spec, words)
     actors = named_actors(paths, task, engine)
-    total = len(actors) * sum(t.episodes * t.repeats for t in chosen.values())
-    bar = Progress("trials", total, "episode")
+    bar = Progress("trials", count_episodes(chosen, actors, engine), "episode")
     try:
         found = run_trials(spec, spec.config(), actors, chosen, engine, seed, progress=bar.update)
     finally:

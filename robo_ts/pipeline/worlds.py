@@ -13,10 +13,16 @@ from robo_ts.errors import BundleError, RoboTSError
 from robo_ts.pipeline.config import Run
 from robo_ts.policies import Policy, PolicyBundle, PopulationPolicy
 from robo_ts.seeds import derive
+from robo_ts.sim import EngineConfig
 
 
 def env_maker(
-    run: Run, training: bool, rollout: bool = False, pooled: bool = False, tuning: bool = False
+    run: Run,
+    training: bool,
+    rollout: bool = False,
+    pooled: bool = False,
+    tuning: bool = False,
+    engine: EngineConfig | None = None,
 ) -> Callable[[int, int], TaskEnv]:
     """``(num_envs, seed) -> env``, of the task as measured or as trained on.
 
@@ -27,8 +33,9 @@ def env_maker(
         pooled: as measured, but with the pool of robots that is trained on; a population knows no
             others.
         tuning: with ``training``, as trained on while fine-tuning.
+        engine: another than the run's.
     """
-    spec, engine = get_task(run.task), run.config.engine
+    spec, engine = get_task(run.task), engine or run.config.engine
     trained = run.tuning_task if tuning else run.training_task
     config = trained if training else run.config.task
     if pooled:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Sequence, Sized
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, runtime_checkable
 
 import mujoco
@@ -54,6 +54,12 @@ class EngineConfig:
                 raise RoboTSError(
                     "engine.device auto, cpu or cuda[:index]", repr(self.device), "choose one"
                 )
+
+    def mujoco_beside(self) -> EngineConfig | None:
+        """MuJoCo on the same device, to check an engine that is not MuJoCo; None where it is."""
+        if self.name != "analytic":
+            return None
+        return replace(self, name="cpu" if self.resolved_device() == "cpu" else "warp")
 
     def resolved_device(self) -> str:
         """The torch device the worlds live on: the CPU engine knows only the CPU."""

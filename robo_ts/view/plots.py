@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -67,8 +68,8 @@ def _points(rows: list[dict[str, Any]], key: str) -> tuple[list[float], list[flo
     return [row["seconds"] for row in seen], [row[key] for row in seen]
 
 
-def bins(measured: dict[str, Any]) -> str:
-    """Success in each bin of each binned metric; an empty string when there are none."""
+def bins(measured: dict[str, Any], share: str = "success") -> str:
+    """Success, or another share, in each bin of each binned metric; empty when there are none."""
     names = [n for n, rows in next(iter(measured.values())).get("bins", {}).items() if rows]
     if not names:
         return ""
@@ -78,11 +79,11 @@ def bins(measured: dict[str, Any]) -> str:
         for shift, (who, report) in enumerate(measured.items()):
             rows = report["bins"].get(name, [])
             middle = [k + 0.08 * (shift - 1) for k in range(len(rows))]
-            _bars(axes, middle, rows, who)
+            _bars(axes, middle, [row if share == "success" else row[share] for row in rows], who)
             axes.set_xticks(
                 range(len(rows)), [f"{row['low']:g} to {row['high']:g}" for row in rows]
             )
-        axes.set(title=name.replace("_", " "), ylabel="success", ylim=(-0.02, 1.03))
+        axes.set(title=name.replace("_", " "), ylabel=share.replace("_", " "), ylim=(-0.02, 1.03))
         axes.tick_params(axis="x", labelsize=8)
         axes.grid(alpha=0.3)
     _legend(figure, panels[0])
@@ -180,28 +181,55 @@ def compared_curves(runs: dict[str, list[dict[str, Any]]]) -> str:
     return _encode(figure)
 
 
-def trials(found: dict[str, Any], metric: str) -> str:
-    """The mean of a metric in every trial, one panel per group; empty when no trial has it."""
+def trials(found: dict[str, Any], metrics: Sequence[str]) -> str:
+    """Shares and middle errors in every trial: a row of panels per group, a column per metric;
+    empty when no trial has any of them.
+
+    Args:
+        found: trials by name, with ``group`` and ``policies``.
+        metrics: the columns; proportions are drawn from 0 to 1, others by their median.
+    """
     groups: dict[str, list[str]] = {}
     for name, trial in found.items():
-        if all(metric in report for report in trial["policies"].values()):
-            groups.setdefault(trial["group"], []).append(name)
-    if not groups:
+        groups.setdefault(trial["group"], []).append(name)
+    shown = [m for m in metrics if any(_middles(found, found, m).values())]
+    if not shown:
         return ""
     height = sum(0.3 * len(names) + 0.7 for names in groups.values())
     figure = Figure(figsize=(10, max(height + 0.3, 1.8)), layout="constrained")
     ratios = [len(names) + 1.5 for names in groups.values()]
-    panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=ratios)[:, 0]
-    for axes, (group, names) in zip(panels, groups.items(), strict=True):
-        for who in found[names[0]]["policies"]:
-            means = [found[name]["policies"][who][metric]["mean"] for name in names]
-            axes.plot(means, range(len(names)), "o", label=who, color=_COLOURS.get(who))
-        axes.set_yticks(range(len(names)), names)
-        axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set(title=f"{group}: {metric.replace('_', ' ')}")
-        axes.grid(alpha=0.3)
-    _legend(figure, panels[0])
+    rows = figure.subplots(len(groups), len(shown), squeeze=False, height_ratios=ratios)
+    for row, (group, names) in zip(rows, groups.items(), strict=True):
+        for axes, metric in zip(row, shown, strict=True):
+            for who, points in _middles(found, names, metric).items():
+                middles, places = list(points.values()), [names.index(name) for name in points]
+                axes.plot(middles, places, "o", label=who, color=_COLOURS.get(who))
+            axes.set_yticks(range(len(names)), names if axes is row[0] else [""] * len(names))
+            axes.set_ylim(len(names) - 0.5, -0.5)
+            axes.set(title=f"{group}: {metric.replace('_', ' ')}")
+            axes.set(xlim=(-0.02, 1.02)) if _is_share(found, metric) else axes.set_xscale("log")
+            axes.grid(alpha=0.3)
+    _legend(figure, rows[0][0])
     return _encode(figure)
+
+
+def _middles(
+    found: dict[str, Any], names: Iterable[str], metric: str
+) -> dict[str, dict[str, float]]:
+    """By policy and trial: the share, or the median of what is no share, where there is one."""
+    middles: dict[str, dict[str, float]] = {}
+    for name in names:
+        for who, report in found[name]["policies"].items():
+            value = report.get(metric, {})
+            middle = value.get("median", value.get("mean"))
+            if middle is not None and middle == middle:
+                middles.setdefault(who, {})[name] = middle
+    return middles
+
+
+def _is_share(found: dict[str, Any], metric: str) -> bool:
+    reports = (report for trial in found.values() for report in trial["policies"].values())
+    return any("ci95" in report.get(metric, {}) for report in reports)
 
 
 def _encode(figure: Figure) -> str:

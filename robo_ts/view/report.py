@@ -70,7 +70,7 @@ def write_report(
         "failures": _failures(folder, policies),
         "memory": _memory(results.get("evaluate", {}).get("memory_cleared_every", {})),
         "images": _images(results.get("evaluate", {}).get("images", {})),
-        "trials": _trials(results.get("evaluate", {}).get("trials", {})),
+        "trials": _trials(results.get("evaluate", {}).get("trials", {}), error_metric),
         "export": _export(results.get("export", {})),
         "origin": _origin(folder, run, manifest, results),
     }
@@ -96,6 +96,8 @@ def measured_policies(results: dict[str, Any]) -> dict[str, Any]:
     """What was measured of teacher, student and ONNX file, as far as it was."""
     evaluated, exported = results.get("evaluate", {}), results.get("export", {})
     found = {name: evaluated.get(name) for name in ("teacher", "student")}
+    for name in tuple(found):
+        found[f"{name} in MuJoCo"] = evaluated.get(f"{name}_in_mujoco")
     found["onnx"] = exported.get("onnx")
     return {name: report for name, report in found.items() if report}
 
@@ -131,7 +133,7 @@ def _results(policies: dict[str, Any], results: dict[str, Any], error_metric: st
         if metric:
             row += [measured(error.get(k), metric) for k in ("median", "mean")]
         length = report.get("length", {}).get("mean")
-        took = results.get(seconds[name], {}).get("seconds")
+        took = results.get(seconds.get(name, ""), {}).get("seconds")
         rows.append([*row, number(length), f"{took:.0f}" if took is not None else ""])
     heads = ["", "success", "95% interval", "episodes"]
     if metric:
@@ -256,24 +258,24 @@ def _ablation(what: str, ablation: dict[str, Any]) -> str:
     return table([what, "success", "95% interval", "episodes"], rows)
 
 
-def _trials(found: dict[str, Any]) -> str:
-    """Every condition that was tried: numbers, and pictures of the share of successes."""
+def _trials(found: dict[str, Any], error_metric: str) -> str:
+    """Every condition that was tried: numbers, and pictures of shares, errors and bins."""
     if not found:
         return ""
-    metrics = [
-        name
-        for name, value in next(iter(next(iter(found.values()))["policies"].values())).items()
-        if isinstance(value, dict) and "mean" in value
-    ]
+    first = next(iter(next(iter(found.values()))["policies"].values()))
+    metrics = [n for n, value in first.items() if isinstance(value, dict) and "mean" in value]
+    shares = [n for n in metrics if "ci95" in first[n] and n != "success_ever"]
     rows = [
         [name, who, *(number(report.get(metric, {}).get("mean")) for metric in metrics)]
         for name, trial in found.items()
         for who, report in trial["policies"].items()
     ]
     heads = ["trial", "policy", *(name.replace("_", " ") for name in metrics)]
-    return (
-        f"<p>Means over all episodes.</p>{table(heads, rows)}"
-        f"{image(plots.trials(found, 'success'))}"
+    drawn = image(plots.trials(found, [*shares, *([error_metric] if error_metric else [])]))
+    return f"<p>Means over all episodes.</p>{table(heads, rows)}{drawn}" + "".join(
+        f"<h3>{text(name)}: {text(trial['text'])}</h3>{pictures}"
+        for name, trial in found.items()
+        if (pictures := "".join(image(plots.bins(trial["policies"], share)) for share in shares))
     )
 
 

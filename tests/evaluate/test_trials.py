@@ -12,8 +12,9 @@ from robo_ts.cli import main
 from robo_ts.env import get_task
 from robo_ts.env.trials import Trial
 from robo_ts.errors import RoboTSError
-from robo_ts.evaluate.trials import choose_trials, run_trials, with_changes
+from robo_ts.evaluate.trials import choose_trials, count_episodes, run_trials, with_changes
 from robo_ts.files import read_json
+from robo_ts.sim import EngineConfig
 
 SPEC = get_task("quadrotor")
 
@@ -83,6 +84,18 @@ def test_bins_report_outcomes_too() -> None:
     rows = found["a"]["policies"]["one"]["bins"]["thrust_to_weight"]
     assert sum(row["episodes"] for row in rows) == 32
     assert all(row["survived"]["episodes"] == row["episodes"] for row in rows)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_trials_of_the_analytic_engine_stand_beside_mujocos() -> None:
+    engine, actors = EngineConfig("analytic"), {"one": Constant(0.0)}
+    trials, told = {"a": short()}, []
+    found = run_trials(SPEC, SPEC.config(), actors, trials, engine, progress=told.append)
+    policies = found["a"]["policies"]
+    assert list(policies) == ["one", "one in MuJoCo"]
+    first, second = (policies[name]["return"]["mean"] for name in policies)
+    assert first == pytest.approx(second, rel=1e-4)
+    assert sum(told) == count_episodes(trials, actors, engine) == 24
 
 
 def test_the_command_writes_what_it_shows(tmp_path: Any, capsys: Any) -> None:

@@ -127,3 +127,20 @@ def test_digest_names_what_decides_the_result_and_nothing_else():
 def test_a_route_between_teachers_is_whole(words: list[str], said: str) -> None:
     with pytest.raises(RoboTSError, match=said):
         compose_run(["recipe=smoke", *words])
+
+
+def test_a_teacher_the_recipe_overrules_is_refused() -> None:
+    with pytest.raises(RoboTSError, match="method=ppo, as teacher=ppo says") as refused:
+        compose_run(["recipe=raptor", "teacher=ppo"])
+    assert "write method=ppo" in str(refused.value)
+    assert compose_run(["recipe=raptor", "method=ppo"]).config.method == "ppo"
+
+
+def test_a_group_of_which_something_is_left_is_taken() -> None:
+    config = compose_run(["recipe=raptor", "student=lstm"]).config
+    assert config.student.memory == "lstm" and config.student.memory_size == 16
+    assert compose_run(["recipe=default", "teacher=apg"]).config.method == "apg"
+
+
+def test_the_analytic_engine_is_a_group() -> None:
+    assert compose_run(["engine=analytic"]).config.engine.name == "analytic"

@@ -145,11 +145,45 @@ def test_curves_show_success_or_cost_and_leave_out_what_never_ran() -> None:
     assert plots.curves({"teacher": [], "student": []}) == ""
 
 
-def test_trials_are_drawn_by_group() -> None:
-    policies = {"teacher": {"success": {"mean": 0.9}}, "student": {"success": {"mean": 0.8}}}
+def test_trials_are_drawn_by_group_share_and_error() -> None:
+    reports = [
+        {"success": {"mean": share, "ci95": [0.7, 1.0]}, "error_m": {"median": 0.1, "mean": 0.2}}
+        for share in (0.9, 0.8)
+    ]
+    policies = dict(zip(("teacher", "student"), reports, strict=True))
     found = {name: {"group": name[0], "policies": policies} for name in ("a1", "a2", "b1")}
-    assert plots.trials(found, "success")
-    assert plots.trials(found, "colour") == ""
+    shares, both = plots.trials(found, ["success"]), plots.trials(found, ["success", "error_m"])
+    assert shares and both and shares != both
+    assert plots.trials(found, ["success", "colour"]) == shares
+    assert plots.trials(found, ["colour"]) == ""
+
+
+def test_errors_nobody_could_measure_leave_a_gap() -> None:
+    nothing = {"error_m": {"median": float("nan"), "mean": float("nan")}}
+    found = {"a": {"group": "a", "policies": {"student": nothing}}}
+    assert plots.trials(found, ["error_m"]) == ""
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_what_is_measured_on_the_analytic_engine_is_measured_in_mujoco_too(tmp_path: Path) -> None:
+    words = ["teacher_bundle=artifacts/quadrotor/teacher", "engine=analytic", "recipe=smoke"]
+    small = ["gate.episodes=8", "evaluate.episodes=16", "evaluate.ablation_episodes=8"]
+    brief = [
+        "distill.iterations=2",
+        "distill.num_envs=8",
+        "export.steps=20",
+        "task.episode_steps=40",
+    ]
+    rest = ["evaluate.memory_resets=[]", "gate.success=0", f"run_dir={tmp_path / 'run'}"]
+    assert main(["pipeline", *words, *small, *brief, *rest]) == 0
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    for who in ("teacher", "student"):
+        mine, checked = summary[who], summary[f"{who}_in_mujoco"]
+        assert checked["success"]["episodes"] == mine["success"]["episodes"] == 16
+        mine, checked = (s["position_error_m"]["median"] for s in (mine, checked))
+        # The same formulas in the same worlds: 32 bits on one side, 64 on the other.
+        assert checked == pytest.approx(mine, rel=1e-2) and checked != mine
+    assert "student in MuJoCo" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_a_run_asks_for_trials_by_name() -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from robo_ts.files import read_json
 from robo_ts.pipeline.config import compose_run
+from robo_ts.pipeline.saved import results
 from robo_ts.pipeline.trials import compare
 from robo_ts.progress import read_metrics
 
@@ -86,6 +87,7 @@ def _spent(run_dir: Path) -> dict[str, Any]:
     return {
         "seconds": summary["seconds"],
         "parameters": summary["student"].get("parameters"),
+        "microseconds_per_step": results(run_dir).get("export", {}).get("microseconds_per_step"),
         "manifest": read_json(run_dir / "manifest.json"),
         "curves": {stage: _curve(run_dir / stage) for stage in STAGES},
     }

@@ -32,6 +32,7 @@ def finished(words: Sequence[str]) -> None:
     seconds = {"student": 60.0, "total": 90.0 + run.config.seed}
     write_json(run.run_dir / "summary.json", {"seconds": seconds, "student": {"parameters": 7}})
     write_json(run.run_dir / "manifest.json", {"seed": run.config.seed})
+    write_json(run.run_dir / "export" / "done.json", {"microseconds_per_step": {"c": 1.5}})
 
 
 def test_students_of_two_seeds_are_flown_beside_each_other_and_summed_up(
@@ -48,6 +49,7 @@ def test_students_of_two_seeds_are_flown_beside_each_other_and_summed_up(
     assert summed["mean"] == pytest.approx((one + two) / 2)
     assert (summed["lowest"], summed["highest"]) == (min(one, two), max(one, two))
     assert [run["seconds"]["total"] for run in figures["runs"]] == [90.0, 91.0]
+    assert figures["runs"][1]["microseconds_per_step"] == {"c": 1.5}
     curve = figures["runs"][0]["curves"]["student"]
     assert 50 <= len(curve) <= 60 and curve[-1]["iteration"] == 199
     assert curve[0]["loss"] == pytest.approx((1.0 + 1 / 2 + 1 / 3 + 1 / 4) / 4)

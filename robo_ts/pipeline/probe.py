@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,18 +58,28 @@ def probe_bundle(
     }
 
 
-def show(figures: dict[str, Any]) -> None:
+def show(figures: Mapping[str, Any]) -> None:
     """Print what :func:`probe_bundle` found, the best known terms first."""
     title = f"{figures['task']}: share of variance a linear reading of the memory explains (R^2)"
     table = Table(title=title)
-    table.add_column("term")
-    for time in figures["times"]:
-        table.add_column(f"{time:g} s", justify="right")
-    known = {n: row for n, row in figures["r2"].items() if any(v is not None for v in row)}
-    for name, row in sorted(known.items(), key=lambda item: -_last(item[1])):
-        table.add_row(name, *("" if v is None else f"{v:.2f}" for v in row))
+    for head in heads(figures):
+        table.add_column(head, justify="right" if table.columns else "left")
+    for row in lines(figures):
+        table.add_row(*row)
     table.add_row("worlds left", *map(str, figures["worlds"]), style="dim")
     Console().print(table)
+
+
+def heads(figures: Mapping[str, Any]) -> list[str]:
+    """The table's headings."""
+    return ["term", *(f"{time:g} s" for time in figures["times"])]
+
+
+def lines(figures: Mapping[str, Any]) -> list[list[str]]:
+    """The table's cells, a list per term, the best known first."""
+    known = {n: row for n, row in figures["r2"].items() if any(v is not None for v in row)}
+    ordered = sorted(known.items(), key=lambda item: -_last(item[1]))
+    return [[name, *("" if v is None else f"{v:.2f}" for v in row)] for name, row in ordered]
 
 
 def _last(row: Sequence[float | None]) -> float:

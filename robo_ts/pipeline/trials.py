@@ -125,7 +125,7 @@ def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
             if trial["group"] == group
             for label, report in trial["policies"].items()
         ]
-        columns = _columns([report for _, _, report in rows])
+        columns = columns_of([report for _, _, report in rows])
         table = Table(title=f"{figures['task']}: {group}")
         table.add_column("trial", no_wrap=True)
         table.add_column("policy", no_wrap=True)
@@ -139,7 +139,7 @@ def show(figures: Mapping[str, Any], console: Console | None = None) -> None:
 _Cell = Callable[[Mapping[str, Any]], str]
 
 
-def _columns(reports: Sequence[Mapping[str, Any]]) -> dict[str, _Cell]:
+def columns_of(reports: Sequence[Mapping[str, Any]]) -> dict[str, _Cell]:
     """Headings, and what stands below them for a report: shares, the return, what has a unit."""
     found: dict[str, _Cell] = {}
     metrics = {name: value for report in reports for name, value in report.items()}

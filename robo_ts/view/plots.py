@@ -10,6 +10,8 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from robo_ts.env.metrics import words_and_unit
+
 _COLOURS = {"teacher": "#d9822b", "student": "#2965cc", "onnx": "#29a634"}
 
 
@@ -81,7 +83,7 @@ def bins(measured: dict[str, Any], share: str = "success") -> str:
             middle = [k + 0.08 * (shift - 1) for k in range(len(rows))]
             _bars(axes, middle, [row if share == "success" else row[share] for row in rows], who)
             axes.set_xticks(
-                range(len(rows)), [f"{row['low']:g} to {row['high']:g}" for row in rows]
+                range(len(rows)), [f"{row['low']:g} to\n{row['high']:g}" for row in rows]
             )
         axes.set(title=name.replace("_", " "), ylabel=share.replace("_", " "), ylim=(-0.02, 1.03))
         axes.tick_params(axis="x", labelsize=8)
@@ -196,9 +198,10 @@ def trials(found: dict[str, Any], metrics: Sequence[str]) -> str:
     if not shown:
         return ""
     height = sum(0.3 * len(names) + 0.7 for names in groups.values())
-    figure = Figure(figsize=(10, max(height + 0.3, 1.8)), layout="constrained")
+    figure = Figure(figsize=(10, max(height + 0.6, 1.8)), layout="constrained")
     ratios = [len(names) + 1.5 for names in groups.values()]
-    rows = figure.subplots(len(groups), len(shown), squeeze=False, height_ratios=ratios)
+    shape: dict[str, Any] = {"squeeze": False, "height_ratios": ratios, "sharex": "col"}
+    rows = figure.subplots(len(groups), len(shown), **shape)
     for row, (group, names) in zip(rows, groups.items(), strict=True):
         for axes, metric in zip(row, shown, strict=True):
             for who, points in _middles(found, names, metric).items():
@@ -206,9 +209,15 @@ def trials(found: dict[str, Any], metrics: Sequence[str]) -> str:
                 axes.plot(middles, places, "o", label=who, color=_COLOURS.get(who))
             axes.set_yticks(range(len(names)), names if axes is row[0] else [""] * len(names))
             axes.set_ylim(len(names) - 0.5, -0.5)
-            axes.set(title=f"{group}: {metric.replace('_', ' ')}")
-            axes.set(xlim=(-0.02, 1.02)) if _is_share(found, metric) else axes.set_xscale("log")
             axes.grid(alpha=0.3)
+        row[0].set_title(group, loc="left", fontsize=10)
+    for axes, metric in zip(rows[-1], shown, strict=True):
+        words, unit = words_and_unit(metric)
+        axes.set_xlabel(f"{words}, {unit}" if unit else words)
+        if not _is_share(found, metric):
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter("")
     _legend(figure, rows[0][0])
     return _encode(figure)
 

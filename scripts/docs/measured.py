@@ -10,6 +10,8 @@ from typing import Any
 
 from robo_ts.bench import ablations, teachers
 from robo_ts.bench.recipe import SHOWN, over_seeds, shown_as
+from robo_ts.pipeline import probe
+from robo_ts.pipeline.trials import columns_of
 from scripts.docs.markdown import code, table
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
@@ -224,12 +226,17 @@ def _memory(found: Mapping[str, Any]) -> str:
 
 
 def _trials(data: Mapping[str, Any]) -> str:
-    policies = list(data["policies"])
+    """Every policy in every trial, with what its task reports."""
     rows = [
-        (code(name), *(_share(one["policies"][who]) for who in policies if who in one["policies"]))
+        (name, who, report)
         for name, one in data["trials"].items()
+        for who, report in one["policies"].items()
     ]
-    return table(("trial", *policies), rows)
+    columns = columns_of([report for _, _, report in rows])
+    head = ("trial", "policy", *columns)
+    cells = ([cell(report) for cell in columns.values()] for _, _, report in rows)
+    body = [(code(name), who, *shown) for (name, who, _), shown in zip(rows, cells, strict=True)]
+    return table(head, body)
 
 
 def _scalars(data: Mapping[str, Any]) -> str:
@@ -348,6 +355,12 @@ def _teachers(data: Mapping[str, Any]) -> str:
     return f"{note}\n\n{table(teachers.HEADS, teachers.lines(data))}"
 
 
+def _probe(data: Mapping[str, Any]) -> str:
+    """What a memory knows, and when."""
+    note = f"{data['num_envs']:,} worlds; share of variance that a linear reading explains."
+    return f"{note}\n\n{table(probe.heads(data), probe.lines(data))}"
+
+
 _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, Any]], str]]] = [
     (lambda d: d.get("measurement") == "ablations", _ablations),
     (lambda d: d.get("measurement") == "teachers", _teachers),
@@ -361,6 +374,7 @@ _TABLES: list[tuple[Callable[[Mapping[str, Any]], bool], Callable[[Mapping[str, 
     (lambda d: "synthesised" in d and "unseen" in d, _proposals),
     (lambda d: "trials" in d and "runs" in d, _recipe),
     (lambda d: "trials" in d and "policies" in d, _trials),
+    (lambda d: "r2" in d and "times" in d, _probe),
     (lambda d: "robots" in d and "simulator" in d, _transfer),
 ]
 

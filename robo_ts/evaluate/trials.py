@@ -51,7 +51,8 @@ def run_trials(
         config: its settings, which the trials change.
         actors: who acts, by name.
         trials: the conditions, by name.
-        engine: what steps the worlds; what is not MuJoCo is checked by it, as an actor more.
+        engine: what steps the worlds; where that is not MuJoCo, MuJoCo steps them too, and its
+            figures stand beside as ``LABEL in MuJoCo``.
         seed: of the worlds.
         num_envs: worlds at once.
         progress: called with the number of episodes each finished batch added.

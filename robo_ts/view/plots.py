@@ -189,7 +189,7 @@ def trials(found: dict[str, Any], metrics: Sequence[str]) -> str:
 
     Args:
         found: trials by name, with ``group`` and ``policies``.
-        metrics: the columns; proportions are drawn from 0 to 1, others by their median.
+        metrics: the columns; what is no proportion by its median, on a logarithmic axis.
     """
     groups: dict[str, list[str]] = {}
     for name, trial in found.items():

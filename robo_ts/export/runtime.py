@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -90,6 +90,20 @@ class Runtime:
     def hidden(self) -> tuple[np.ndarray, ...]:
         """Copies of the memory, ``(layers, n, size)`` each: h of a GRU, h and c of an LSTM."""
         return tuple(part.copy() for part in self._hidden)
+
+    def remember(self, hidden: Sequence[np.ndarray]) -> None:
+        """Put back a memory that :attr:`hidden` gave.
+
+        Raises:
+            PolicyRuntimeError: for another number of arrays, or one of another shape.
+        """
+        wanted = [part.shape for part in self._hidden]
+        given = [np.shape(part) for part in hidden]
+        if given != wanted:
+            raise PolicyRuntimeError(
+                f"memory of the shapes {wanted}", str(given), "give what policy.hidden gave"
+            )
+        self._hidden = [np.array(part, dtype=np.float32) for part in hidden]
 
     def reset(self, n: int | None = None, mask: np.ndarray | None = None) -> None:
         """Start episodes: the memory of all robots, or of some, becomes what the contract says,

@@ -50,9 +50,11 @@ class Comparison:
 
 
 def replay_golden(folder: str | Path, threads: int = 1) -> float:
-    """Repeat ``golden.npz`` with ``policy.onnx``, which keeps its own memory throughout.
+    """Repeat ``golden.npz`` with ``policy.onnx``.
 
-    Needs no torch, so it also runs on the robot's computer.
+    Every step begins from the memory that the trace has there, so that rounding does not grow in
+    a policy that is stable only in closed loop; what the file makes of it, and of an episode's
+    start, is compared. Needs no torch, so it also runs on the robot's computer.
 
     Args:
         folder: the export's folder.
@@ -67,15 +69,20 @@ def replay_golden(folder: str | Path, threads: int = 1) -> float:
     folder = Path(folder)
     runtime = load(folder / ONNX_FILE, threads)
     golden = _read_golden(folder / GOLDEN_FILE, runtime)
-    outputs = (runtime.contract["hidden"] or {"outputs": []})["outputs"]
+    states = runtime.contract["hidden"] or {"inputs": [], "outputs": []}
     steps, worlds = golden["starts"].shape
     runtime.reset(worlds)
     greatest = 0.0
     for step in range(steps):
-        runtime.reset(mask=golden["starts"][step])
+        starts, before = golden["starts"][step], [golden[name][step] for name in states["inputs"]]
+        runtime.reset(mask=starts)
+        fresh = [(h[:, starts], b[:, starts]) for h, b in zip(runtime.hidden, before, strict=True)]
+        runtime.remember(before)
         seen = {one["group"]: golden[one["input"]][step] for one in runtime.images}
         pairs = [(runtime.act(golden["observations"][step], seen), golden["actions"][step])]
-        pairs += [(h, golden[o][step]) for h, o in zip(runtime.hidden, outputs, strict=True)]
+        after = [golden[name][step] for name in states["outputs"]]
+        pairs += zip(runtime.hidden, after, strict=True)
+        pairs += fresh if starts.any() else []
         greatest = max(greatest, *(float(np.abs(got - true).max()) for got, true in pairs))
     return greatest
 
@@ -205,9 +212,10 @@ def _read_golden(path: Path, runtime: Runtime) -> dict[str, np.ndarray]:
             str(error),
             "record it anew with robo_ts.export.record_golden",
         ) from error
-    states = runtime.contract["hidden"] or {"outputs": []}
+    states = runtime.contract["hidden"] or {"inputs": [], "outputs": []}
     images = [one["input"] for one in runtime.images]
-    needed = {"observations", "actions", "starts", "policy_digest", *states["outputs"], *images}
+    needed = {"observations", "actions", "starts", "policy_digest", *images}
+    needed |= {*states["inputs"], *states["outputs"]}
     missing = needed - set(golden)
     if missing:
         raise RoboTSError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 import sys
@@ -103,6 +104,42 @@ def test_replaying_shows_a_corrupted_weight(copied: Path):
     assert replay_golden(copied) > 1e-2
 
 
+def test_rounding_does_not_grow_in_a_policy_that_is_unstable_by_itself(
+    bundles: dict[str, PolicyBundle], tmp_path: Path
+):
+    bundle = copy.deepcopy(bundles["gru"])
+    with torch.no_grad():
+        for name, weight in bundle.policy.memory.named_parameters():
+            weight.mul_(20.0 if "weight_hh" in name else 1.0)
+    export_bundle(bundle, tmp_path)
+    endless = QuadrotorConfig(limit_arms=1e9, limit_velocity=1e9, limit_angular_velocity=1e9)
+    env = make_env("quadrotor", 4, endless, EngineConfig(threads=1))
+    record_golden(bundle, env, 300, folder=tmp_path)
+    env.close()
+    golden = np.load(tmp_path / "golden.npz")
+    alone = Runtime(tmp_path / "policy.onnx")
+    alone.reset(4)
+    apart = 0.0
+    for seen, true, starts in zip(
+        golden["observations"], golden["actions"], golden["starts"], strict=True
+    ):
+        alone.reset(mask=starts)
+        apart = max(apart, float(np.abs(alone.act(seen) - true).max()))
+    assert apart > 1e-3
+    assert replay_golden(tmp_path) < 1e-4
+
+
+def test_a_memory_of_another_shape_is_refused(exported: Callable[[str], Path]):
+    runtime = Runtime(exported("lstm") / "policy.onnx")
+    runtime.reset(2)
+    kept = runtime.hidden
+    runtime.act(np.ones((2, 22), dtype=np.float32))
+    runtime.remember(kept)
+    assert all((now == then).all() for now, then in zip(runtime.hidden, kept, strict=True))
+    with pytest.raises(RoboTSError, match="memory of the shapes"):
+        runtime.remember(kept[:1])
+
+
 def test_a_damaged_trace_gets_a_clear_error(copied: Path):
     path = copied / "golden.npz"
     path.write_bytes(path.read_bytes()[:1000])
@@ -112,7 +149,7 @@ def test_a_damaged_trace_gets_a_clear_error(copied: Path):
     with pytest.raises(RoboTSError, match="record it anew"):
         replay_golden(copied)
     np.savez(path, observations=np.zeros((2, 1, 22)))
-    with pytest.raises(RoboTSError, match="actions, h_out"):
+    with pytest.raises(RoboTSError, match="actions, h_in, h_out"):
         replay_golden(copied)
 
 

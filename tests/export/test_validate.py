@@ -109,7 +109,7 @@ def test_rounding_does_not_grow_in_a_policy_that_is_unstable_by_itself(
 ):
     bundle = copy.deepcopy(bundles["gru"])
     with torch.no_grad():
-        for name, weight in bundle.policy.memory.named_parameters():
+        for name, weight in bundle.policy.named_parameters():
             weight.mul_(20.0 if "weight_hh" in name else 1.0)
     export_bundle(bundle, tmp_path)
     endless = QuadrotorConfig(limit_arms=1e9, limit_velocity=1e9, limit_angular_velocity=1e9)
